@@ -1,0 +1,248 @@
+//! The registry of identifiers.
+//!
+//! Ours are prefix-tagged: `tnt_`, `con_`, `cnv_`, `msg_`, then the 26 characters in which a ULID is
+//! written. Those that name an effect are *derived* from what makes the effect unique (a wamid, a
+//! client's own id), so that doing the same thing twice arrives at the same key and a conditional
+//! write can tell. Meta's ids are opaque text. None of them can be built without being checked.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// A text that is not the identifier it was taken for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid {kind}: {rule}")]
+pub struct InvalidId {
+    /// The identifier that was expected, such as `conversation id`.
+    pub kind: &'static str,
+    /// The rule that the text breaks.
+    pub rule: &'static str,
+}
+
+/// 128 bits that name `parts` and nothing else: the first half of a SHA-256 over the length-prefixed parts.
+fn derive(parts: &[&str]) -> u128 {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    digest[..16].iter().fold(0, |bits, byte| (bits << 8) | u128::from(*byte))
+}
+
+macro_rules! our_ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal, $kind:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(u128);
+
+        impl $name {
+            /// An id of these 128 bits; the caller brings the randomness.
+            pub const fn from_bits(bits: u128) -> Self {
+                Self(bits)
+            }
+
+            /// The 128 bits.
+            pub const fn to_bits(self) -> u128 {
+                self.0
+            }
+
+            /// Reads the form that `Display` writes, and no other spelling of it.
+            pub fn parse(text: &str) -> Result<Self, InvalidId> {
+                let invalid = InvalidId { kind: $kind, rule: concat!("expected `", $prefix, "` and 26 characters of Crockford base32") };
+                let digits = text.strip_prefix($prefix).ok_or_else(|| invalid.clone())?;
+                let id = Self(ulid::Ulid::from_string(digits).map_err(|_| invalid.clone())?.into());
+                if id.to_string() == text { Ok(id) } else { Err(invalid) }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{}", $prefix, ulid::Ulid::from(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+our_ids! {
+    /// A person who wrote to a tenant, or was written to.
+    ContactId = "con_", "contact id";
+    /// The conversation of one contact with one of the tenant's numbers.
+    ConversationId = "cnv_", "conversation id";
+    /// A message, inbound or outbound.
+    MessageId = "msg_", "message id";
+    /// A business that uses the hub.
+    TenantId = "tnt_", "tenant id";
+}
+
+macro_rules! opaque_ids {
+    ($($(#[$doc:meta])* $name:ident, $kind:literal, $debug:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes 1 to 256 bytes of text without control characters.
+            pub fn parse(text: impl Into<String>) -> Result<Self, InvalidId> {
+                let text = text.into();
+                check_opaque($kind, &text)?;
+                Ok(Self(text))
+            }
+
+            /// The text as it was given.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                opaque_ids!(@debug $debug self f)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::parse(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+    (@debug shown $self:ident $f:ident) => { $f.write_str(&$self.0) };
+    (@debug hidden $self:ident $f:ident) => { write!($f, "(hidden, {} bytes)", $self.0.len()) };
+}
+
+opaque_ids! {
+    /// The Meta app whose secret signed a webhook, by the name the deployment gave it.
+    AppKey, "app key", shown;
+    /// Meta's business-scoped user id, such as `AR.7092…`; it means a person only within one tenant.
+    Bsuid, "business-scoped user id", hidden;
+    /// The id a client chose for a message it wants sent once.
+    ClientMessageId, "client message id", shown;
+    /// Meta's id of a business phone number; not the number itself.
+    PhoneNumberId, "phone number id", shown;
+    /// A person who signs in: the subject of their access token.
+    UserId, "user id", shown;
+    /// A phone number as WhatsApp spells it (digits, no plus). Never rewritten.
+    WaId, "WhatsApp id", hidden;
+    /// Meta's id of a WhatsApp Business account.
+    WabaId, "WhatsApp Business account id", shown;
+    /// Meta's id of a message. The customer's phone number is encoded in it, so it is personal data.
+    Wamid, "wamid", hidden;
+}
+
+/// Long enough for every id Meta has been seen to use, short enough for a key.
+const OPAQUE_MAX_BYTES: usize = 256;
+
+fn check_opaque(kind: &'static str, text: &str) -> Result<(), InvalidId> {
+    let broken = |rule| Err(InvalidId { kind, rule });
+    match text {
+        "" => broken("it is empty"),
+        long if long.len() > OPAQUE_MAX_BYTES => broken("it is longer than 256 bytes"),
+        text if text.chars().any(char::is_control) => broken("it contains control characters"),
+        _ => Ok(()),
+    }
+}
+
+impl MessageId {
+    /// The id of the inbound message with this wamid. For a message that we sent ourselves, the id
+    /// under which a pointer to it is kept.
+    pub fn of_wamid(number: &PhoneNumberId, wamid: &Wamid) -> Self {
+        Self(derive(&["wamid", number.as_str(), wamid.as_str()]))
+    }
+
+    /// The id of the message that a client asked for under its own id. Asking again gives the same id.
+    pub fn of_request(conversation: ConversationId, client: &ClientMessageId) -> Self {
+        Self(derive(&["request", &conversation.to_string(), client.as_str()]))
+    }
+}
+
+impl ContactId {
+    /// The id of the contact that its first message creates. Derived from that message, so that a
+    /// replay creates the same contact, and a recycled phone number a different one.
+    pub fn of_first_message(message: MessageId) -> Self {
+        Self(derive(&["contact", &message.to_string()]))
+    }
+}
+
+impl ConversationId {
+    /// The conversation of a contact with a number: there is exactly one.
+    pub fn between(contact: ContactId, number: &PhoneNumberId) -> Self {
+        Self(derive(&["conversation", &contact.to_string(), number.as_str()]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_id_reads_back_only_in_the_spelling_it_was_written_in() {
+        let id = TenantId::from_bits(42);
+        assert_eq!(id.to_string(), "tnt_0000000000000000000000001A");
+        assert_eq!(TenantId::parse("tnt_0000000000000000000000001A"), Ok(id));
+        for other in [
+            "tnt_0000000000000000000000001a",
+            "con_0000000000000000000000001A",
+            "tnt_",
+            "",
+            "tnt_8ZZZZZZZZZZZZZZZZZZZZZZZZZ",
+        ] {
+            assert!(TenantId::parse(other).is_err(), "{other:?} was accepted as a tenant id");
+        }
+    }
+
+    #[test]
+    fn an_opaque_id_refuses_nothing_too_much_and_line_breaks() {
+        assert!(Wamid::parse("wamid.HBgNNTQ5").is_ok());
+        for bad in [String::new(), "x".repeat(257), "a\nb".to_owned()] {
+            assert!(Wamid::parse(bad.clone()).is_err(), "{bad:?} was accepted as a wamid");
+        }
+    }
+
+    #[test]
+    fn personal_ids_do_not_show_in_debug() {
+        let wamid = Wamid::parse("wamid.5491155551234").unwrap();
+        assert!(!format!("{wamid:?}").contains("549"), "the wamid shows in {wamid:?}");
+    }
+
+    #[test]
+    fn the_same_wamid_on_two_numbers_names_two_messages() {
+        let wamid = Wamid::parse("wamid.A").unwrap();
+        let [one, two] = ["1", "2"].map(|number| PhoneNumberId::parse(number).unwrap());
+        assert_ne!(MessageId::of_wamid(&one, &wamid), MessageId::of_wamid(&two, &wamid));
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_survives_being_written_and_read(bits: u128) {
+            let id = MessageId::from_bits(bits);
+            prop_assert_eq!(MessageId::parse(&id.to_string()), Ok(id));
+        }
+
+        #[test]
+        fn moving_text_between_two_parts_names_something_else(a in "[a-z]{1,8}", b in "[a-z]{1,8}") {
+            prop_assert_ne!(derive(&[&a, &b]), derive(&[&format!("{a}{b}")]));
+            prop_assert_ne!(derive(&[&a, &b]), derive(&[&format!("{a}{b}"), ""]));
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What Recado means by a tenant, a conversation, a message and its state.
+//!
+//! Pure by construction: no AWS, no async runtime, no clock, no environment and no Meta JSON. Time
+//! and randomness are arguments, so every rule here can be tried with plain values.
+//!
+//! - [`ids`] is the registry of every identifier.
+//! - [`status`] says what a message's state is, given everything ever heard about it, in any order.
+//! - [`order`] places messages in a conversation by what Meta said, not by when we heard it.
+//! - [`window`] is the 24-hour customer-service window.
+//! - [`outbox`] decides what the sender may do next for a conversation.
+//! - [`callback`] is the key that travels with a send and comes back with its statuses.
+//! - [`wake_up`] is the only thing that is ever put on the outbound queue.
+//!
+//! **Invariant:** this crate depends on no other crate of the workspace.
+
+pub mod callback;
+pub mod contact;
+pub mod ids;
+pub mod message;
+pub mod order;
+pub mod outbox;
+pub mod personal;
+pub mod status;
+pub mod tenant;
+pub mod wake_up;
+pub mod window;

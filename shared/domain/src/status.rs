@@ -1,0 +1,239 @@
+//! What state a message is in.
+//!
+//! Meta reports states in any order, more than once, sometimes skipping some, sometimes
+//! contradicting itself (WHATSAPP.md §2.3). So a message does not *have* a state that events move:
+//! it has the set of everything ever heard about it, each with its earliest time, and its state is
+//! read off that set. Adding to a set is commutative and idempotent, hence every order of arrival
+//! ends in the same state.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A state of a message.
+///
+/// **The order of the variants is the rule**: of everything heard, the last variant is the state.
+/// `Failed` stands between `Sent` and `Delivered`, because a failure ends what was only sent, but a
+/// message that reached the phone did not fail, whatever else was reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum MessageStatus {
+    /// Inbound: we have it.
+    Received,
+    /// To be sent at a later time.
+    Scheduled,
+    /// To be sent now.
+    Pending,
+    /// Claimed by a sender; the answer is awaited.
+    Sending,
+    /// Meta may or may not have it: the answer was lost. Only a status, or a person, can tell.
+    Unknown,
+    /// Meta accepted it.
+    Sent,
+    /// It will not arrive.
+    Failed,
+    /// It is on the customer's phone.
+    Delivered,
+    /// The customer has seen it.
+    Read,
+    /// The customer has listened to it (voice messages).
+    Played,
+}
+
+impl MessageStatus {
+    /// Every status, in order.
+    pub const ALL: [Self; 10] = [
+        Self::Received,
+        Self::Scheduled,
+        Self::Pending,
+        Self::Sending,
+        Self::Unknown,
+        Self::Sent,
+        Self::Failed,
+        Self::Delivered,
+        Self::Read,
+        Self::Played,
+    ];
+
+    /// The name in the API and in the table.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "RECEIVED",
+            Self::Scheduled => "SCHEDULED",
+            Self::Pending => "PENDING",
+            Self::Sending => "SENDING",
+            Self::Unknown => "UNKNOWN",
+            Self::Sent => "SENT",
+            Self::Failed => "FAILED",
+            Self::Delivered => "DELIVERED",
+            Self::Read => "READ",
+            Self::Played => "PLAYED",
+        }
+    }
+
+    /// The state that one of Meta's status words reports; `None` for a word we do not know.
+    pub fn of_meta(word: &str) -> Option<Self> {
+        Some(match word {
+            "sent" => Self::Sent,
+            "delivered" => Self::Delivered,
+            "read" => Self::Read,
+            "played" => Self::Played,
+            "failed" => Self::Failed,
+            _ => return None,
+        })
+    }
+}
+
+/// Why a message failed, in Meta's terms.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryError {
+    /// Meta's error code (WHATSAPP.md §2.9).
+    pub code: i64,
+    /// Meta's short title.
+    pub title: Option<String>,
+    /// Meta's message.
+    pub message: Option<String>,
+    /// Meta's details.
+    pub details: Option<String>,
+}
+
+/// One thing heard about a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// When it became so.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
+    /// Why, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<DeliveryError>,
+}
+
+impl Fact {
+    /// Something that simply became so.
+    pub const fn at(at: Timestamp) -> Self {
+        Self { at, error: None }
+    }
+}
+
+/// Everything heard about a message: the earliest fact of each status.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct States(BTreeMap<MessageStatus, Fact>);
+
+/// Whether hearing something changed anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Learned {
+    /// It was news.
+    News,
+    /// It was known already, with this time or an earlier one.
+    Known,
+}
+
+impl States {
+    /// A message about which only this is known.
+    pub fn new(status: MessageStatus, at: Timestamp) -> Self {
+        Self(BTreeMap::from([(status, Fact::at(at))]))
+    }
+
+    /// Adds what was heard. The earliest fact of a status is the one that is kept.
+    pub fn learn(&mut self, status: MessageStatus, fact: Fact) -> Learned {
+        match self.0.get(&status) {
+            Some(known) if known.at <= fact.at => Learned::Known,
+            _ => {
+                self.0.insert(status, fact);
+                Learned::News
+            }
+        }
+    }
+
+    /// The state, and since when; `None` for a message about which nothing is known.
+    pub fn current(&self) -> Option<(MessageStatus, Timestamp)> {
+        self.0.last_key_value().map(|(status, fact)| (*status, fact.at))
+    }
+
+    /// Every state the message went through, in their natural order, each with its time.
+    pub fn history(&self) -> impl Iterator<Item = (MessageStatus, Timestamp)> {
+        self.0.iter().map(|(status, fact)| (*status, fact.at))
+    }
+
+    /// Why it failed, if failed is what it is.
+    pub fn error(&self) -> Option<&DeliveryError> {
+        let (status, fact) = self.0.last_key_value()?;
+        fact.error.as_ref().filter(|_| *status == MessageStatus::Failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MessageStatus::*;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(second: i64) -> Fact {
+        Fact::at(Timestamp::from_second(second).unwrap())
+    }
+
+    fn current(heard: &[MessageStatus]) -> MessageStatus {
+        let mut states = States::default();
+        for (second, status) in (0..).zip(heard) {
+            states.learn(*status, at(second));
+        }
+        states.current().unwrap().0
+    }
+
+    #[test]
+    fn all_lists_the_statuses_in_their_order() {
+        assert!(MessageStatus::ALL.is_sorted(), "`ALL` must follow the order of the variants");
+        for status in MessageStatus::ALL {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+        }
+    }
+
+    #[test]
+    fn late_news_never_moves_a_message_back() {
+        assert_eq!(current(&[Pending, Read, Sent, Delivered]), Read);
+        assert_eq!(current(&[Unknown, Sent]), Sent);
+        assert_eq!(current(&[Sent, Unknown]), Sent);
+    }
+
+    #[test]
+    fn a_failure_ends_what_was_only_sent_and_nothing_that_arrived() {
+        assert_eq!(current(&[Pending, Sent, Failed]), Failed);
+        assert_eq!(current(&[Delivered, Failed]), Delivered);
+        assert_eq!(current(&[Failed, Read]), Read);
+    }
+
+    #[test]
+    fn a_failure_is_explained_only_while_it_stands() {
+        let mut states = States::default();
+        let error = DeliveryError { code: 131_026, ..DeliveryError::default() };
+        states.learn(Failed, Fact { error: Some(error.clone()), ..at(1) });
+        assert_eq!(states.error(), Some(&error));
+        states.learn(Delivered, at(2));
+        assert_eq!(states.error(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_order_and_repetition_ends_in_the_same_states(
+            heard in proptest::collection::vec((0..MessageStatus::ALL.len(), 0..5_i64), 1..12),
+            seed: u64,
+        ) {
+            let learn = |order: &[(usize, i64)]| {
+                let mut states = States::default();
+                for (status, second) in order {
+                    states.learn(MessageStatus::ALL[*status], at(*second));
+                }
+                states
+            };
+            let mut shuffled = heard.clone();
+            shuffled.extend_from_within(..heard.len() / 2);
+            let mut random = seed;
+            for i in (1..shuffled.len()).rev() {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                shuffled.swap(i, (random >> 33) as usize % (i + 1));
+            }
+            prop_assert_eq!(learn(&heard), learn(&shuffled));
+        }
+    }
+}
