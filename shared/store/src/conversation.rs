@@ -1,0 +1,215 @@
+//! A conversation, as it is stored.
+
+use crate::TenantStore;
+use crate::error::{StoreError, failed};
+use crate::item::{self, Item, Page};
+use crate::keys::{INBOX_INDEX, INBOX_PK, INBOX_SK, Key, PK, SK, inbox_partition, inbox_sort};
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use recado_domain::contact::Identities;
+use recado_domain::ids::{ContactId, ConversationId, PhoneNumberId, UserId};
+use recado_domain::message::Direction;
+use recado_domain::order::MessageOrder;
+use recado_domain::personal::Personal;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// Where a conversation stands in the work of the agents (REQUIREMENTS §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ConversationStatus {
+    /// Someone is to look after it.
+    Open,
+    /// Done; a new customer message opens it again.
+    Closed,
+    /// Out of sight; a new customer message opens it again.
+    Archived,
+    /// Unwanted; it stays so.
+    Spam,
+}
+
+impl ConversationStatus {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "OPEN",
+            Self::Closed => "CLOSED",
+            Self::Archived => "ARCHIVED",
+            Self::Spam => "SPAM",
+        }
+    }
+
+    /// What a new customer message makes of it (REQUIREMENTS ST-03).
+    pub(crate) const fn after_inbound(self) -> Self {
+        match self {
+            Self::Spam => Self::Spam,
+            Self::Open | Self::Closed | Self::Archived => Self::Open,
+        }
+    }
+}
+
+/// The conversation of a contact with one of the tenant's numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Conversation {
+    /// Its id.
+    pub id: ConversationId,
+    /// The tenant's number.
+    pub phone_number_id: PhoneNumberId,
+    /// The contact.
+    pub contact_id: ContactId,
+    /// The contact's identities, for showing and for sending.
+    pub contact: Identities,
+    /// Where it stands.
+    pub status: ConversationStatus,
+    /// How many customer messages nobody has read yet.
+    pub unread_count: u64,
+    /// The place of the newest message.
+    pub last_order: MessageOrder,
+    /// When the newest message was written.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub last_message_at: Timestamp,
+    /// The newest message, in a line.
+    pub last_preview: Personal<String>,
+    /// Who wrote the newest message.
+    pub last_direction: Direction,
+    /// When the customer-service window closes; `None` if it was never open.
+    #[serde(default, with = "jiff::fmt::serde::timestamp::millisecond::optional")]
+    pub window_expires_at: Option<Timestamp>,
+    /// The agent who looks after it.
+    #[serde(default)]
+    pub assigned_to_id: Option<UserId>,
+    /// When it began.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub created_at: Timestamp,
+    /// When it last changed.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub updated_at: Timestamp,
+    /// Counts the writes, so that a change based on what was read is refused if it is outdated.
+    pub rev: u64,
+}
+
+impl Conversation {
+    /// The whole item, index keys included.
+    pub(crate) fn to_item(&self, tenant: recado_domain::ids::TenantId) -> Item {
+        let mut item = item::item(Key::conversation(tenant, self.id), "conversation", self);
+        let inbox = inbox_partition(tenant, self.status.as_str());
+        item.insert(INBOX_PK.to_owned(), AttributeValue::S(inbox));
+        item.insert(INBOX_SK.to_owned(), AttributeValue::S(inbox_sort(self.last_order, self.id)));
+        item
+    }
+}
+
+impl TenantStore {
+    /// A conversation, strongly consistent; `None` if this tenant has none of that id.
+    pub async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
+        const OPERATION: &str = "reading a conversation";
+        self.get(OPERATION, Key::conversation(self.tenant, id))
+            .await?
+            .map(|item| item::record(OPERATION, item))
+            .transpose()
+    }
+
+    /// A page of the inbox: the tenant's conversations in a status, the one with the newest message first.
+    pub async fn inbox(
+        &self,
+        status: ConversationStatus,
+        limit: i32,
+        after: Option<&str>,
+    ) -> Result<Page<Conversation>, StoreError> {
+        const OPERATION: &str = "listing conversations";
+        let partition = inbox_partition(self.tenant, status.as_str());
+        let start = after.and_then(|sort| {
+            let (_, conversation) = sort.split_once('#')?;
+            let key = Key::conversation(self.tenant, ConversationId::parse(conversation).ok()?);
+            let mut start = key.into_attributes();
+            start.insert(INBOX_PK.to_owned(), AttributeValue::S(partition.clone()));
+            start.insert(INBOX_SK.to_owned(), AttributeValue::S(sort.to_owned()));
+            Some(start)
+        });
+        let answer = self
+            .client()
+            .query()
+            .table_name(self.table())
+            .index_name(INBOX_INDEX)
+            .key_condition_expression("#pk = :pk")
+            .expression_attribute_names("#pk", INBOX_PK)
+            .expression_attribute_values(":pk", AttributeValue::S(partition))
+            .scan_index_forward(false)
+            .limit(limit)
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(failed(OPERATION))?;
+        let next = answer.last_evaluated_key.as_ref().and_then(|key| item::text(key, INBOX_SK)).map(str::to_owned);
+        let items: Result<Vec<_>, _> =
+            answer.items.unwrap_or_default().into_iter().map(|item| item::record(OPERATION, item)).collect();
+        Ok(Page { items: items?, next })
+    }
+
+    pub(crate) async fn get(&self, operation: &'static str, key: Key) -> Result<Option<Item>, StoreError> {
+        self.store.get(operation, key).await
+    }
+
+    /// The items of one partition whose sort key starts with `prefix`, strongly consistent, all pages.
+    pub(crate) async fn partition(
+        &self,
+        operation: &'static str,
+        pk: &str,
+        prefix: &str,
+    ) -> Result<Vec<Item>, StoreError> {
+        self.store.partition(operation, pk, prefix).await
+    }
+}
+
+impl TenantStore {
+    pub(crate) async fn delete(&self, operation: &'static str, key: Key) -> Result<(), StoreError> {
+        let request = self.client().delete_item().table_name(self.table()).set_key(Some(key.into_attributes()));
+        request.send().await.map(|_| ()).map_err(failed(operation))
+    }
+}
+
+impl crate::Store {
+    pub(crate) async fn get(&self, operation: &'static str, key: Key) -> Result<Option<Item>, StoreError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(self.table.as_ref())
+            .set_key(Some(key.into_attributes()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(failed(operation))?;
+        Ok(answer.item)
+    }
+
+    pub(crate) async fn partition(
+        &self,
+        operation: &'static str,
+        pk: &str,
+        prefix: &str,
+    ) -> Result<Vec<Item>, StoreError> {
+        let mut items = Vec::new();
+        let mut start: Option<HashMap<String, AttributeValue>> = None;
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(self.table.as_ref())
+                .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
+                .expression_attribute_names("#pk", PK)
+                .expression_attribute_names("#sk", SK)
+                .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+                .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(failed(operation))?;
+            items.extend(answer.items.unwrap_or_default());
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+}

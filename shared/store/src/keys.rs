@@ -1,0 +1,226 @@
+//! Every key of the table. Nobody else writes a `#`.
+//!
+//! | access pattern | how |
+//! |---|---|
+//! | tenant by id | get `TENANT#t` / `TENANT` |
+//! | a tenant's numbers and their tokens | query `TENANT#t` / `NUMBER#…` |
+//! | tenant by phone number id | get `NUMBER#n` / `ROUTE` |
+//! | tenants by WhatsApp Business account | query `WABA#w` / `TENANT#…` |
+//! | memberships of a person | query `USER#u` / `MEMBER#…` |
+//! | contact by id | get `TENANT#t#CONTACT#c` / `CONTACT` |
+//! | contact by identity (WhatsApp id, business-scoped id) | get `TENANT#t#IDENTITY#…` / `IDENTITY` |
+//! | conversation by (number, contact) | its id is derived from the two |
+//! | conversation with its open outbox, oldest first | query `TENANT#t#CONVERSATION#c` / `CONVERSATION…` |
+//! | messages of a conversation, either direction | query `TENANT#t#CONVERSATION#c` / `MESSAGE#…` |
+//! | inbox page by tenant and status, newest first | index `inbox`: `TENANT#t#INBOX#status#shard` / order |
+//! | message by id, by client id, by wamid | all three are message ids: get `TENANT#t#MESSAGE#m` / `POINTER` |
+//! | statuses that came before their message | query `TENANT#t#MESSAGE#m` / `EARLY#…` |
+//! | everything unfinished, by due date | index `due`: `DUE#shard` / time |
+//! | parked items of a tenant; of a number nobody owns; of nobody | query `TENANT#t#PARKED`, `NUMBER#n`, `PARKED` / `PARKED#…` |
+//!
+//! The `inbox` index carries whole items, the `due` index only keys. Both have a shard in their
+//! partition key because a throttled index rejects base writes; there is one shard until a tenant
+//! needs more.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use recado_domain::contact::Address;
+use recado_domain::ids::{ContactId, ConversationId, MessageId, PhoneNumberId, TenantId, UserId, WabaId};
+use recado_domain::order::MessageOrder;
+use std::collections::HashMap;
+
+pub(crate) const PK: &str = "pk";
+pub(crate) const SK: &str = "sk";
+
+/// The index of conversations by tenant, status and last message.
+pub(crate) const INBOX_INDEX: &str = "inbox";
+pub(crate) const INBOX_PK: &str = "inboxPk";
+pub(crate) const INBOX_SK: &str = "inboxSk";
+
+/// The index of everything unfinished.
+pub(crate) const DUE_INDEX: &str = "due";
+pub(crate) const DUE_PK: &str = "duePk";
+pub(crate) const DUE_SK: &str = "dueSk";
+
+/// How many shards the due index has; the sweep reads each.
+pub(crate) const DUE_SHARDS: u32 = 1;
+
+/// The sort key prefix of the messages of a conversation.
+pub(crate) const MESSAGES: &str = "MESSAGE#";
+/// The sort key prefix that a conversation and its open outbox share, and nothing else.
+pub(crate) const CONVERSATION_AND_OUTBOX: &str = "CONVERSATION";
+/// The sort key prefix of statuses that came before their message.
+pub(crate) const EARLY: &str = "EARLY#";
+/// The sort key prefix of a person's memberships.
+pub(crate) const MEMBERS: &str = "MEMBER#";
+
+/// The primary key of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+impl Key {
+    fn new(pk: String, sk: impl Into<String>) -> Self {
+        Self { pk, sk: sk.into() }
+    }
+
+    pub(crate) fn tenant(tenant: TenantId) -> Self {
+        Self::new(format!("TENANT#{tenant}"), "TENANT")
+    }
+
+    pub(crate) fn number(tenant: TenantId, number: &PhoneNumberId) -> Self {
+        Self::new(format!("TENANT#{tenant}"), format!("NUMBER#{}", number.as_str()))
+    }
+
+    pub(crate) fn route(number: &PhoneNumberId) -> Self {
+        Self::new(format!("NUMBER#{}", number.as_str()), "ROUTE")
+    }
+
+    pub(crate) fn waba(waba: &WabaId, tenant: TenantId) -> Self {
+        Self::new(format!("WABA#{}", waba.as_str()), format!("TENANT#{tenant}"))
+    }
+
+    pub(crate) fn membership(user: &UserId, tenant: TenantId) -> Self {
+        Self::new(format!("USER#{}", user.as_str()), format!("{MEMBERS}{tenant}"))
+    }
+
+    pub(crate) fn contact(tenant: TenantId, contact: ContactId) -> Self {
+        Self::new(format!("TENANT#{tenant}#CONTACT#{contact}"), "CONTACT")
+    }
+
+    pub(crate) fn identity(tenant: TenantId, identity: &Address) -> Self {
+        let identity = match identity {
+            Address::Phone(wa_id) => format!("WA#{}", wa_id.as_str()),
+            Address::Bsuid(bsuid) => format!("BSUID#{}", bsuid.as_str()),
+        };
+        Self::new(format!("TENANT#{tenant}#IDENTITY#{identity}"), "IDENTITY")
+    }
+
+    pub(crate) fn conversation(tenant: TenantId, conversation: ConversationId) -> Self {
+        Self::new(conversation_partition(tenant, conversation), CONVERSATION_AND_OUTBOX)
+    }
+
+    pub(crate) fn outbox(place: &Place) -> Self {
+        let Place { tenant, conversation, order, message } = place;
+        Self::new(
+            conversation_partition(*tenant, *conversation),
+            format!("{CONVERSATION_AND_OUTBOX}#OUTBOX#{order}#{message}"),
+        )
+    }
+
+    pub(crate) fn message(place: &Place) -> Self {
+        let Place { tenant, conversation, order, message } = place;
+        Self::new(conversation_partition(*tenant, *conversation), format!("{MESSAGES}{order}#{message}"))
+    }
+
+    pub(crate) fn pointer(tenant: TenantId, message: MessageId) -> Self {
+        Self::new(format!("TENANT#{tenant}#MESSAGE#{message}"), "POINTER")
+    }
+
+    pub(crate) fn early(tenant: TenantId, message: MessageId, status: &str, at: jiff::Timestamp) -> Self {
+        Self { sk: format!("{EARLY}{status}#{:013}", at.as_millisecond()), ..Self::pointer(tenant, message) }
+    }
+
+    pub(crate) fn parked(scope: &ParkedScope<'_>, received: i64, digest: &str) -> Self {
+        let pk = match scope {
+            ParkedScope::Tenant(tenant) => format!("TENANT#{tenant}#PARKED"),
+            ParkedScope::UnroutedNumber(number) => format!("NUMBER#{}", number.as_str()),
+            ParkedScope::Nobody => "PARKED".to_owned(),
+        };
+        Self::new(pk, format!("PARKED#{received:013}#{digest}"))
+    }
+
+    /// The key as DynamoDB takes it.
+    pub(crate) fn into_attributes(self) -> HashMap<String, AttributeValue> {
+        HashMap::from([(PK.to_owned(), AttributeValue::S(self.pk)), (SK.to_owned(), AttributeValue::S(self.sk))])
+    }
+}
+
+/// Where a message lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) tenant: TenantId,
+    pub(crate) conversation: ConversationId,
+    pub(crate) order: MessageOrder,
+    pub(crate) message: MessageId,
+}
+
+/// To whom a parked item belongs.
+#[derive(Debug, Clone)]
+pub enum ParkedScope<'a> {
+    /// To this tenant.
+    Tenant(TenantId),
+    /// To whoever owns this number one day; parked only while nobody does.
+    UnroutedNumber(&'a PhoneNumberId),
+    /// It does not even name a number.
+    Nobody,
+}
+
+pub(crate) fn conversation_partition(tenant: TenantId, conversation: ConversationId) -> String {
+    format!("TENANT#{tenant}#CONVERSATION#{conversation}")
+}
+
+/// Reads the tenant and conversation out of a conversation's partition key.
+pub(crate) fn parse_conversation_partition(pk: &str) -> Option<(TenantId, ConversationId)> {
+    let (tenant, conversation) = pk.strip_prefix("TENANT#")?.split_once("#CONVERSATION#")?;
+    Some((TenantId::parse(tenant).ok()?, ConversationId::parse(conversation).ok()?))
+}
+
+/// Reads the tenant and message out of a pointer's partition key.
+pub(crate) fn parse_pointer_partition(pk: &str) -> Option<(TenantId, MessageId)> {
+    let (tenant, message) = pk.strip_prefix("TENANT#")?.split_once("#MESSAGE#")?;
+    Some((TenantId::parse(tenant).ok()?, MessageId::parse(message).ok()?))
+}
+
+pub(crate) fn user_partition(user: &UserId) -> String {
+    format!("USER#{}", user.as_str())
+}
+
+pub(crate) fn inbox_partition(tenant: TenantId, status: &str) -> String {
+    format!("TENANT#{tenant}#INBOX#{status}#0")
+}
+
+pub(crate) fn inbox_sort(last: MessageOrder, conversation: ConversationId) -> String {
+    format!("{last}#{conversation}")
+}
+
+pub(crate) fn due_partition(shard: u32) -> String {
+    format!("DUE#{shard}")
+}
+
+/// The shard in which everything is due that belongs to the id of these bits.
+pub(crate) fn due_shard(id: u128) -> u32 {
+    u32::try_from(id % u128::from(DUE_SHARDS)).expect("a remainder below a u32 is a u32")
+}
+
+pub(crate) fn due_sort(due: jiff::Timestamp) -> String {
+    format!("{:013}", due.as_millisecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conversations_partition_names_its_tenant_and_itself() {
+        let (tenant, conversation) = (TenantId::from_bits(1), ConversationId::from_bits(2));
+        let pk = conversation_partition(tenant, conversation);
+        assert_eq!(parse_conversation_partition(&pk), Some((tenant, conversation)));
+        assert_eq!(parse_conversation_partition("TENANT#x"), None);
+    }
+
+    #[test]
+    fn one_query_reads_a_conversation_and_its_outbox_but_no_message() {
+        let order = MessageOrder { timestamp: 1, received: 2, position: 3 };
+        let place = Place {
+            tenant: TenantId::from_bits(1),
+            conversation: ConversationId::from_bits(2),
+            order,
+            message: MessageId::from_bits(3),
+        };
+        assert!(Key::outbox(&place).sk.starts_with(CONVERSATION_AND_OUTBOX));
+        assert!(Key::conversation(place.tenant, place.conversation).sk.starts_with(CONVERSATION_AND_OUTBOX));
+        assert!(!Key::message(&place).sk.starts_with(CONVERSATION_AND_OUTBOX));
+    }
+}

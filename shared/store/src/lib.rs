@@ -1,0 +1,101 @@
+//! The one DynamoDB table, and the only truth.
+//!
+//! - [`Store`] answers what must be known before a tenant is known: who owns a number, who a person is.
+//! - [`TenantStore`] does everything else, for one tenant. It can be opened only with something that
+//!   this crate itself looked up ([`Route`], [`Membership`]) or with a wake-up from our own queue, so
+//!   a handler cannot reach a tenant that nobody proved.
+//!
+//! Exactly-once effects come from conditional writes whose keys are derived from the payload. Each
+//! operation says in its documentation which condition that is. `keys.rs` lists every access pattern.
+//!
+//! **Invariants:** only this crate knows attribute names. No `Scan`. An index read never decides an
+//! effect: indexes may lag.
+
+mod contacts;
+mod conversation;
+mod due;
+mod error;
+mod expression;
+mod inbound;
+mod item;
+mod keys;
+mod message;
+mod outbox;
+mod parked;
+mod status;
+mod stream;
+mod tenant;
+mod transaction;
+
+pub use conversation::{Conversation, ConversationStatus};
+pub use due::{Due, EarlyWait};
+pub use error::StoreError;
+pub use inbound::{InboundBatch, NewMessage, Recorded};
+pub use item::Page;
+pub use keys::ParkedScope;
+pub use message::{Message, Sender};
+pub use outbox::{Answer, Claim, Claimed, Composed, Draft, OpenEntry, Settled};
+pub use parked::{Park, Parked, ParkedItem};
+pub use status::{Heard, StatusReport};
+pub use stream::opened_outbox;
+pub use tenant::{Membership, NewMember, NewTenant, Number, NumberStatus, Registered, Route};
+
+use aws_sdk_dynamodb::Client;
+use recado_domain::ids::TenantId;
+use recado_domain::wake_up::WakeUp;
+use std::sync::Arc;
+
+/// The table, before a tenant is known.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    table: Arc<str>,
+}
+
+impl Store {
+    /// The table of this name.
+    pub fn new(client: Client, table: impl Into<Arc<str>>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// The tenant that owns the number a webhook came for.
+    pub fn of_route(&self, route: &Route) -> TenantStore {
+        self.open(route.tenant())
+    }
+
+    /// The tenant that an authenticated person is a member of.
+    pub fn of_member(&self, membership: &Membership) -> TenantStore {
+        self.open(membership.tenant())
+    }
+
+    /// The tenant that a wake-up names. Wake-ups come from our own queue only.
+    pub fn of_wake_up(&self, wake_up: &WakeUp) -> TenantStore {
+        self.open(wake_up.tenant)
+    }
+
+    fn open(&self, tenant: TenantId) -> TenantStore {
+        TenantStore { store: self.clone(), tenant }
+    }
+}
+
+/// The table, as far as one tenant is concerned.
+#[derive(Debug, Clone)]
+pub struct TenantStore {
+    store: Store,
+    tenant: TenantId,
+}
+
+impl TenantStore {
+    /// Whose it is.
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    fn client(&self) -> &Client {
+        &self.store.client
+    }
+
+    fn table(&self) -> &str {
+        &self.store.table
+    }
+}

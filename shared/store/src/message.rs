@@ -1,0 +1,138 @@
+//! A message, as it is stored.
+
+use crate::TenantStore;
+use crate::error::{StoreError, failed};
+use crate::item::{self, Item, Page};
+use crate::keys::{Key, MESSAGES, PK, Place, SK, conversation_partition};
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use recado_domain::ids::{ClientMessageId, ConversationId, MessageId, UserId, Wamid};
+use recado_domain::message::{Direction, MessageType};
+use recado_domain::order::MessageOrder;
+use recado_domain::personal::Personal;
+use recado_domain::status::States;
+use serde::{Deserialize, Serialize};
+
+/// A message of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    /// Its id.
+    pub id: MessageId,
+    /// The conversation it belongs to.
+    pub conversation_id: ConversationId,
+    /// Its place in the conversation.
+    pub order: MessageOrder,
+    /// Who wrote it.
+    pub direction: Direction,
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: MessageType,
+    /// What it says.
+    pub content: Personal<serde_json::Value>,
+    /// Meta's id; an outbound message has none before Meta accepts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wamid: Option<Wamid>,
+    /// The message that it quotes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quoted: Option<Wamid>,
+    /// Everything heard about its delivery.
+    pub states: States,
+    /// When it was written: Meta's time for an inbound message, ours for an outbound one.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub timestamp: Timestamp,
+    /// The agent who wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Sender>,
+    /// The id that the client chose for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_message_id: Option<ClientMessageId>,
+    /// When we stored it.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub created_at: Timestamp,
+}
+
+/// The agent who wrote a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    /// Who.
+    pub id: UserId,
+    /// By which name.
+    pub name: Personal<String>,
+}
+
+/// Leads from a message id to where the message lives. Putting it if absent is what makes a
+/// message exist once: its key is derived from the wamid, or from the client's own id.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Pointer {
+    pub(crate) conversation: ConversationId,
+    pub(crate) order: MessageOrder,
+    pub(crate) message: MessageId,
+}
+
+impl Pointer {
+    pub(crate) const fn to(place: &Place) -> Self {
+        Self { conversation: place.conversation, order: place.order, message: place.message }
+    }
+}
+
+impl Message {
+    pub(crate) fn to_item(&self, place: &Place) -> Item {
+        item::item(Key::message(place), "message", self)
+    }
+}
+
+impl TenantStore {
+    /// A page of a conversation's messages, newest first.
+    pub async fn messages(
+        &self,
+        conversation: ConversationId,
+        limit: i32,
+        after: Option<&str>,
+    ) -> Result<Page<Message>, StoreError> {
+        const OPERATION: &str = "listing messages";
+        let pk = conversation_partition(self.tenant, conversation);
+        let start = after.map(|sk| Key { pk: pk.clone(), sk: sk.to_owned() }.into_attributes());
+        let answer = self
+            .client()
+            .query()
+            .table_name(self.table())
+            .key_condition_expression("#pk = :pk AND begins_with(#sk, :messages)")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_values(":pk", AttributeValue::S(pk))
+            .expression_attribute_values(":messages", AttributeValue::S(MESSAGES.to_owned()))
+            .scan_index_forward(false)
+            .limit(limit)
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(failed(OPERATION))?;
+        let next = answer.last_evaluated_key.as_ref().and_then(|key| item::text(key, SK)).map(str::to_owned);
+        let items: Result<Vec<_>, _> =
+            answer.items.unwrap_or_default().into_iter().map(|item| item::record(OPERATION, item)).collect();
+        Ok(Page { items: items?, next })
+    }
+
+    /// A message by its id: for an inbound one also the id of its wamid, for one of ours also the id
+    /// of the client's request.
+    pub async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        match self.place_of(id).await? {
+            Some(place) => self.message_at(&place).await,
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn place_of(&self, id: MessageId) -> Result<Option<Place>, StoreError> {
+        const OPERATION: &str = "finding a message";
+        let Some(item) = self.get(OPERATION, Key::pointer(self.tenant, id)).await? else { return Ok(None) };
+        let Pointer { conversation, order, message } = item::record(OPERATION, item)?;
+        Ok(Some(Place { tenant: self.tenant, conversation, order, message }))
+    }
+
+    pub(crate) async fn message_at(&self, place: &Place) -> Result<Option<Message>, StoreError> {
+        const OPERATION: &str = "reading a message";
+        self.get(OPERATION, Key::message(place)).await?.map(|item| item::record(OPERATION, item)).transpose()
+    }
+}

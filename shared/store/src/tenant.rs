@@ -1,0 +1,206 @@
+//! Tenants, their numbers and their people.
+
+use crate::Store;
+use crate::TenantStore;
+use crate::error::StoreError;
+use crate::expression::{ABSENT, Expression};
+use crate::item;
+use crate::keys::{Key, MEMBERS, user_partition};
+use crate::transaction::Outcome;
+use jiff::Timestamp;
+use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, UserId, WabaId};
+use recado_domain::personal::Personal;
+use recado_domain::tenant::Role;
+use serde::{Deserialize, Serialize};
+
+/// Who owns a number. Can only be had from [`Store::route`]; it opens the owner's data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Route {
+    tenant: TenantId,
+    waba_id: WabaId,
+    app: AppKey,
+}
+
+impl Route {
+    /// The owner.
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Whether a webhook of this app and account may speak for the number. An app's secret proves
+    /// the app, not the tenant, so both must be the ones the number was registered with.
+    pub fn accepts(&self, app: &str, waba: Option<&str>) -> bool {
+        self.app.as_str() == app && waba == Some(self.waba_id.as_str())
+    }
+}
+
+/// A person's place in a tenant. Can only be had from [`Store::memberships`]; it opens the tenant's data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Membership {
+    tenant: TenantId,
+    user: UserId,
+    role: Role,
+    email: Personal<String>,
+    name: Personal<String>,
+}
+
+impl Membership {
+    /// The tenant.
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// The person.
+    pub const fn user(&self) -> &UserId {
+        &self.user
+    }
+
+    /// What they may do.
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The name they write under.
+    pub const fn name(&self) -> &Personal<String> {
+        &self.name
+    }
+}
+
+/// Whether a number may send (REQUIREMENTS §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum NumberStatus {
+    /// It may.
+    Active,
+    /// Meta refuses its token or has restricted it. Receiving goes on.
+    Suspended,
+    /// The tenant disconnected it.
+    Disconnected,
+}
+
+/// One of a tenant's numbers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Number {
+    /// Meta's id of the number.
+    pub phone_number_id: PhoneNumberId,
+    /// The account it belongs to.
+    pub waba_id: WabaId,
+    /// The Meta app that receives for it.
+    pub app: AppKey,
+    /// Whether it may send.
+    pub status: NumberStatus,
+    /// The access token, encrypted for this tenant.
+    #[serde(with = "serde_bytes")]
+    pub encrypted_token: Vec<u8>,
+    /// The number as people write it.
+    #[serde(default)]
+    pub display_phone_number: Option<String>,
+}
+
+/// A tenant to be registered, with its first number and its people.
+#[derive(Debug, Clone)]
+pub struct NewTenant {
+    /// Its id; new.
+    pub id: TenantId,
+    /// Its name.
+    pub name: String,
+    /// Its first number. Graph has confirmed that it belongs to the account.
+    pub number: Number,
+    /// Its people.
+    pub members: Vec<NewMember>,
+}
+
+/// A person to be let in.
+#[derive(Debug, Clone)]
+pub struct NewMember {
+    /// The subject of their access token.
+    pub user: UserId,
+    /// What they may do.
+    pub role: Role,
+    /// Where to reach them.
+    pub email: Personal<String>,
+    /// The name they write under.
+    pub name: Personal<String>,
+}
+
+/// What became of a registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registered {
+    /// The tenant exists and its number is routed to it.
+    Done,
+    /// The number already has an owner. Nothing was written.
+    NumberTaken,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TenantRecord<'a> {
+    id: TenantId,
+    name: &'a str,
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    created_at: Timestamp,
+}
+
+#[derive(Serialize)]
+struct WabaRecord {
+    tenant: TenantId,
+}
+
+impl Store {
+    /// Who owns a number, strongly consistent; `None` if nobody does.
+    pub async fn route(&self, number: &PhoneNumberId) -> Result<Option<Route>, StoreError> {
+        const OPERATION: &str = "looking up who owns a number";
+        self.get(OPERATION, Key::route(number)).await?.map(|item| item::record(OPERATION, item)).transpose()
+    }
+
+    /// The tenants a person belongs to.
+    pub async fn memberships(&self, user: &UserId) -> Result<Vec<Membership>, StoreError> {
+        const OPERATION: &str = "looking up a person's memberships";
+        let items = self.partition(OPERATION, &user_partition(user), MEMBERS).await?;
+        items.into_iter().map(|item| item::record(OPERATION, item)).collect()
+    }
+
+    /// Registers a tenant with its number, its route and its people, in one transaction.
+    ///
+    /// **A number has one owner** by the route, put only if absent.
+    pub async fn register(&self, new: &NewTenant, now: Timestamp) -> Result<Registered, StoreError> {
+        let NewTenant { id, name, number, members } = new;
+        let route = Route { tenant: *id, waba_id: number.waba_id.clone(), app: number.app.clone() };
+        let absent = || Expression::new().when(ABSENT);
+        let put = |item| absent().into_put(&self.table, item);
+        let mut writes = vec![
+            put(item::item(Key::route(&number.phone_number_id), "route", &route)),
+            put(item::item(Key::tenant(*id), "tenant", &TenantRecord { id: *id, name, created_at: now })),
+            put(item::item(Key::number(*id, &number.phone_number_id), "number", number)),
+            put(item::item(Key::waba(&number.waba_id, *id), "waba", &WabaRecord { tenant: *id })),
+        ];
+        for member in members {
+            let membership = Membership {
+                tenant: *id,
+                user: member.user.clone(),
+                role: member.role,
+                email: member.email.clone(),
+                name: member.name.clone(),
+            };
+            writes.push(put(item::item(Key::membership(&member.user, *id), "membership", &membership)));
+        }
+        Ok(match self.transact("registering a tenant", writes).await? {
+            Outcome::Done => Registered::Done,
+            Outcome::Refused(_) => Registered::NumberTaken,
+        })
+    }
+}
+
+impl TenantStore {
+    /// One of the tenant's numbers.
+    pub async fn number(&self, number: &PhoneNumberId) -> Result<Option<Number>, StoreError> {
+        const OPERATION: &str = "reading a number";
+        self.get(OPERATION, Key::number(self.tenant, number))
+            .await?
+            .map(|item| item::record(OPERATION, item))
+            .transpose()
+    }
+}
