@@ -1,0 +1,116 @@
+//! The inbox.
+
+use crate::Api;
+use crate::auth::Member;
+use crate::error::ApiError;
+use crate::extract::{ConversationPath, Paging};
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+use recado_domain::ids::{Bsuid, ContactId, ConversationId, PhoneNumberId, UserId, WaId};
+use recado_domain::message::Direction;
+use recado_domain::window;
+use recado_store::{Conversation, ConversationStatus};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// A page of a list, as every list answers.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct List<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// A conversation, as clients see it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ConversationView {
+    id: ConversationId,
+    phone_number_id: PhoneNumberId,
+    contact: ContactView,
+    customer_id: Option<String>,
+    status: ConversationStatus,
+    unread_count: u64,
+    is_unread: bool,
+    last_message_at: Timestamp,
+    last_message_preview: String,
+    last_message_direction: Direction,
+    window_expires_at: Option<Timestamp>,
+    can_send_freeform: bool,
+    assigned_to_id: Option<UserId>,
+    labels: Vec<String>,
+    active_job_id: Option<String>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ContactView {
+    id: ContactId,
+    name: Option<String>,
+    phone: Option<String>,
+    wa_id: Option<WaId>,
+    bsuid: Option<Bsuid>,
+    username: Option<String>,
+}
+
+impl ConversationView {
+    fn new(conversation: Conversation, now: Timestamp) -> Self {
+        let Conversation { contact, .. } = conversation;
+        Self {
+            id: conversation.id,
+            phone_number_id: conversation.phone_number_id,
+            contact: ContactView {
+                id: conversation.contact_id,
+                name: contact.name.map(|name| name.into_inner()),
+                phone: contact.wa_id.as_ref().map(|wa_id| format!("+{}", wa_id.as_str())),
+                wa_id: contact.wa_id,
+                bsuid: contact.bsuid,
+                username: contact.username.map(|name| name.into_inner()),
+            },
+            customer_id: None,
+            status: conversation.status,
+            unread_count: conversation.unread_count,
+            is_unread: conversation.unread_count > 0,
+            last_message_at: conversation.last_message_at,
+            last_message_preview: conversation.last_preview.into_inner(),
+            last_message_direction: conversation.last_direction,
+            window_expires_at: conversation.window_expires_at,
+            can_send_freeform: window::is_open(conversation.window_expires_at, now),
+            assigned_to_id: conversation.assigned_to_id,
+            labels: Vec::new(),
+            active_job_id: None,
+            created_at: conversation.created_at,
+            updated_at: conversation.updated_at,
+        }
+    }
+}
+
+/// `GET /conversations`: the open conversations, the one with the newest message first.
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    member: Member,
+    paging: Paging,
+) -> Result<Json<List<ConversationView>>, ApiError> {
+    const LIST: &str = "conversations/OPEN";
+    let tenant = member.membership.tenant();
+    let after = paging.cursor.map(|cursor| api.cursor_key.open(tenant, LIST, &cursor)).transpose()?;
+    let page = member.store.inbox(ConversationStatus::Open, paging.limit, after.as_deref()).await?;
+    let now = api.clock.now();
+    Ok(Json(List {
+        items: page.items.into_iter().map(|conversation| ConversationView::new(conversation, now)).collect(),
+        next_cursor: page.next.map(|position| api.cursor_key.seal(tenant, LIST, &position)),
+    }))
+}
+
+/// `GET /conversations/{id}`.
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    member: Member,
+    ConversationPath(id): ConversationPath,
+) -> Result<Json<ConversationView>, ApiError> {
+    let conversation = member.store.conversation(id).await?.ok_or_else(|| ApiError::not_found("conversation"))?;
+    Ok(Json(ConversationView::new(conversation, api.clock.now())))
+}

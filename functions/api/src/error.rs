@@ -1,0 +1,120 @@
+//! Errors: one form for the caller, one line for the log, one place for both.
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use lambda_http::RequestExt;
+use recado_platform::telemetry;
+use recado_platform::vault::VaultError;
+use recado_store::StoreError;
+use serde_json::json;
+use std::sync::Arc;
+
+/// An answer that is not what the caller asked for.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    /// For the caller. Never holds anything that the caller did not send.
+    message: String,
+    /// For the log.
+    internal: Option<Arc<str>>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), internal: None }
+    }
+
+    /// 400: a part of the request breaks a rule.
+    pub(crate) fn invalid(field: &str, rule: impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "INVALID_REQUEST", format!("{field}: {rule}"))
+    }
+
+    /// 401: nobody is signed in, or not any more.
+    pub(crate) fn unauthenticated(message: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
+    }
+
+    /// 403: signed in, but not allowed.
+    pub(crate) fn forbidden(message: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", message)
+    }
+
+    /// 404: there is no such thing, or it is somebody else's.
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", format!("There is no such {what}"))
+    }
+
+    /// 405: the route exists, for other methods.
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "The route does not take this method")
+    }
+
+    /// 409: it collides with what is there.
+    pub(crate) fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, message)
+    }
+
+    /// 413: the body is too large.
+    pub(crate) fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "The body is larger than 1 MiB")
+    }
+
+    /// 422: well-formed, but Meta does not agree.
+    pub(crate) fn refused(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
+    }
+
+    /// 502 or 503: something we depend on did not work; asking again may help.
+    pub(crate) fn unavailable(status: StatusCode, message: &str, cause: &(dyn std::error::Error + 'static)) -> Self {
+        Self::new(status, "UNAVAILABLE", message).caused_by(telemetry::chain(cause))
+    }
+
+    /// 500: our own fault.
+    fn internal(cause: String) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "Something went wrong on our side").caused_by(cause)
+    }
+
+    fn caused_by(self, cause: String) -> Self {
+        Self { internal: Some(cause.into()), ..self }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        if error.is_transient() {
+            Self::unavailable(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment", &error)
+        } else {
+            Self::internal(telemetry::chain(&error))
+        }
+    }
+}
+
+impl From<VaultError> for ApiError {
+    fn from(error: VaultError) -> Self {
+        Self::unavailable(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment", &error)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Gives every error its body, now that the request id is known, and logs it once.
+pub(crate) async fn finish(request: Request, next: Next) -> Response {
+    let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
+    let response = next.run(request).await;
+    let Some(error) = response.extensions().get::<ApiError>() else { return response };
+    if error.status.is_server_error() {
+        tracing::error!(request_id, code = error.code, cause = error.internal.as_deref(), "a request failed");
+    }
+    let body = json!({"error": {"code": error.code, "message": error.message, "requestId": request_id}});
+    (error.status, Json(body)).into_response()
+}

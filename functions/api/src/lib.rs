@@ -1,0 +1,69 @@
+//! The JSON API for agents and back offices.
+//!
+//! **Trigger:** HTTP API `ANY /api/whatsapp/{proxy+}`, except the webhook's paths.
+//!
+//! **Promise:** every answer is JSON; every request is authenticated here, and reaches only the tenant
+//! its principal belongs to. A foreign or unknown id is a 404 either way. Nothing is sent from here: a
+//! message is written to the outbox, and `outbound` sends it.
+//!
+//! **Idempotency:** `clientMessageId`. The same one again, in the same conversation, answers with the
+//! same message.
+//!
+//! **On failure:** `{"error":{"code","message","requestId"}}` with the right status. What is written is
+//! written in one transaction, so an error never leaves half of it. The caller's message is in the
+//! answer, the operator's in the log, under the same request id.
+
+pub mod auth;
+mod conversations;
+pub mod cursor;
+pub mod error;
+mod extract;
+mod messages;
+mod tenants;
+
+use crate::auth::TokenVerifier;
+use crate::cursor::CursorKey;
+use crate::error::ApiError;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{get, post};
+use recado_platform::clock::Clock;
+use recado_platform::vault::Vault;
+use recado_store::Store;
+use recado_whatsapp::graph::Graph;
+use std::sync::Arc;
+
+/// The largest body that is taken.
+pub const MAX_BODY: usize = 1024 * 1024;
+
+/// What the API uses.
+#[derive(Debug)]
+pub struct Api {
+    /// The table.
+    pub store: Store,
+    /// Seals the tenants' tokens.
+    pub vault: Vault,
+    /// Meta, for management calls only.
+    pub graph: Graph,
+    /// Tells whose access token it is.
+    pub tokens: TokenVerifier,
+    /// Signs the cursors of lists.
+    pub cursor_key: Arc<CursorKey>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Every route of the API.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        .route("/api/whatsapp/conversations", get(conversations::list))
+        .route("/api/whatsapp/conversations/{id}", get(conversations::show))
+        .route("/api/whatsapp/conversations/{id}/messages", get(messages::list).post(messages::send))
+        .route("/api/whatsapp/tenants", post(tenants::register))
+        .fallback(async || ApiError::not_found("route"))
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(error::finish))
+        .with_state(Arc::new(api))
+}

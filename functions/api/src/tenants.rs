@@ -1,0 +1,128 @@
+//! Letting a business in.
+
+use crate::Api;
+use crate::auth::DeploymentAdmin;
+use crate::error::ApiError;
+use crate::extract::JsonBody;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, UserId, WabaId};
+use recado_domain::personal::Personal;
+use recado_domain::tenant::Role;
+use recado_platform::vault::Purpose;
+use recado_store::{NewMember, NewTenant, Number, NumberStatus, Registered};
+use recado_whatsapp::graph::ManageError;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A business and its first number.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RegisterRequest {
+    name: String,
+    phone_number_id: PhoneNumberId,
+    waba_id: WabaId,
+    access_token: SecretString,
+    #[serde(default = "default_app")]
+    app: AppKey,
+    members: Vec<MemberRequest>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct MemberRequest {
+    user_id: UserId,
+    email: Personal<String>,
+    name: Personal<String>,
+    role: Role,
+}
+
+fn default_app() -> AppKey {
+    AppKey::parse("default").expect("it is a valid app key")
+}
+
+/// What was registered. The token does not come back.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RegisteredView {
+    tenant_id: TenantId,
+    name: String,
+    phone_number_id: PhoneNumberId,
+    waba_id: WabaId,
+    display_phone_number: Option<String>,
+}
+
+/// How many people can be named at once: they all go into one transaction.
+const MAX_MEMBERS: usize = 50;
+
+/// `POST /tenants`: registers a business. Its number becomes routable only after Graph, asked with the
+/// business's own token, lists it under the account that it is said to belong to.
+pub(crate) async fn register(
+    State(api): State<Arc<Api>>,
+    _: DeploymentAdmin,
+    JsonBody(request): JsonBody<RegisterRequest>,
+) -> Result<(StatusCode, Json<RegisteredView>), ApiError> {
+    let name = request.name.trim();
+    if name.is_empty() || name.chars().count() > 100 {
+        return Err(ApiError::invalid("name", "must have 1 to 100 characters"));
+    }
+    if request.members.is_empty() || request.members.len() > MAX_MEMBERS {
+        return Err(ApiError::invalid("members", format!("must name 1 to {MAX_MEMBERS} people")));
+    }
+    let listed = api.graph.phone_numbers(&request.access_token, &request.waba_id).await.map_err(unconfirmed)?;
+    let Some(number) = listed.into_iter().find(|number| number.id == request.phone_number_id) else {
+        let message = "phoneNumberId: Graph does not list this number under the account";
+        return Err(ApiError::refused("NUMBER_NOT_LISTED", message));
+    };
+    let now = api.clock.now();
+    let time = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    let id = TenantId::from_bits(ulid::Ulid::from_parts(time, rand::random()).into());
+    let encrypted_token = api.vault.seal(id, Purpose::AccessToken, &request.access_token).await?;
+    let new = NewTenant {
+        id,
+        name: name.to_owned(),
+        number: Number {
+            phone_number_id: request.phone_number_id,
+            waba_id: request.waba_id,
+            app: request.app,
+            status: NumberStatus::Active,
+            encrypted_token,
+            display_phone_number: number.display_phone_number,
+        },
+        members: request
+            .members
+            .into_iter()
+            .map(|member| NewMember { user: member.user_id, role: member.role, email: member.email, name: member.name })
+            .collect(),
+    };
+    match api.store.register(&new, now).await? {
+        Registered::Done => {
+            let NewTenant { id, name, number, .. } = new;
+            let view = RegisteredView {
+                tenant_id: id,
+                name,
+                phone_number_id: number.phone_number_id,
+                waba_id: number.waba_id,
+                display_phone_number: number.display_phone_number,
+            };
+            Ok((StatusCode::CREATED, Json(view)))
+        }
+        Registered::NumberTaken => {
+            Err(ApiError::conflict("NUMBER_TAKEN", "phoneNumberId: this number already belongs to a tenant"))
+        }
+    }
+}
+
+fn unconfirmed(error: ManageError) -> ApiError {
+    match error {
+        ManageError::Refused(error) => {
+            let message = format!("accessToken: Graph refused to list the account's numbers (code {})", error.code);
+            ApiError::refused("GRAPH_REFUSED", message)
+        }
+        ManageError::Unreachable(_) | ManageError::Unreadable(_) => {
+            ApiError::unavailable(StatusCode::BAD_GATEWAY, "Graph could not be asked; try again in a moment", &error)
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Wires the fan-out up. What it does stands in `lib.rs`.
+
+use fanout::{Fanout, StreamBatch};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use recado_platform::queue::Queue;
+use recado_platform::settings::required;
+use recado_platform::{aws, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let sqs = aws_sdk_sqs::Client::new(&aws::config().await);
+    let fanout = Fanout { outbound: Queue::new(sqs, required("OUTBOUND_QUEUE_URL")?) };
+    run(service_fn(async |event: LambdaEvent<StreamBatch>| Ok::<_, Error>(fanout.handle(event.payload).await?))).await
+}

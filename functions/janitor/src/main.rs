@@ -1,0 +1,22 @@
+//! Wires the janitor up. What it does stands in `lib.rs`.
+
+use janitor::Janitor;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use recado_platform::clock::Clock;
+use recado_platform::queue::Queue;
+use recado_platform::settings::required;
+use recado_platform::{aws, telemetry};
+use recado_store::Store;
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let config = aws::config().await;
+    let janitor = Janitor {
+        store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),
+        outbound: Queue::new(aws_sdk_sqs::Client::new(&config), required("OUTBOUND_QUEUE_URL")?),
+        clock: Clock::system(),
+    };
+    run(service_fn(async |_: LambdaEvent<Value>| Ok::<_, Error>(janitor.sweep().await?))).await
+}

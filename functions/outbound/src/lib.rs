@@ -1,0 +1,240 @@
+//! Sends what stands in the outbox.
+//!
+//! **Trigger:** the `outbound` queue, whose messages are wake-ups: "look at this conversation". The
+//! work is in the table.
+//!
+//! **Promise:** a message reaches Graph at most once unless a person says otherwise, and the messages
+//! of a conversation in the order in which they were written. Each one ends accepted, failed, or
+//! flagged as unknown; none is forgotten.
+//!
+//! **Idempotency:** the claim ([`recado_store::TenantStore::claim`]), a conditional write that lets one
+//! worker make one attempt. Everything that can fail without Meta knowing (token, address, message) is
+//! ready before it.
+//!
+//! **On failure:** before the claim, the wake-up is delivered again. After it, what surely did not
+//! reach Meta is tried again after a wait, at most three times in all; what may have reached Meta
+//! becomes `UNKNOWN` and is never sent again by itself, a status with our callback key tells. A worker
+//! that vanishes between claim and answer leaves a lease that runs out, and the sweep finds it.
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use jiff::{SignedDuration, Timestamp};
+use recado_domain::callback::CallbackKey;
+use recado_domain::contact::Address;
+use recado_domain::message::MessageType;
+use recado_domain::outbox::{self, MAX_ATTEMPTS, Next};
+use recado_domain::status::DeliveryError;
+use recado_domain::wake_up::{OutboundTask, WakeUp};
+use recado_domain::window;
+use recado_platform::batch::{self, Delivery};
+use recado_platform::clock::Clock;
+use recado_platform::queue::{Outgoing, Queue, QueueError};
+use recado_platform::vault::{Purpose, Vault, VaultError};
+use recado_store::{Answer, Claimed, Conversation, Message, NumberStatus, OpenEntry, Store, StoreError, TenantStore};
+use recado_whatsapp::graph::{CALL_TIMEOUT, ErrorClass, Graph, OutgoingText, SendOutcome};
+use secrecy::SecretString;
+use std::time::Duration;
+
+/// What a claim needs to be worth making: the longest call to Graph, and time to record its answer.
+const NEEDED: SignedDuration = SignedDuration::from_secs(CALL_TIMEOUT.as_secs() as i64 + 8);
+
+/// How long a message waits while its number may not send.
+const NUMBER_WAIT: SignedDuration = SignedDuration::from_mins(5);
+
+/// Meta's code for a closed customer-service window. We use it too when we find it closed ourselves.
+const WINDOW_CLOSED: i64 = 131_047;
+
+/// The function and what it uses.
+#[derive(Debug)]
+pub struct Outbound {
+    /// The table.
+    pub store: Store,
+    /// Meta.
+    pub graph: Graph,
+    /// Opens the tenants' tokens.
+    pub vault: Vault,
+    /// The function's own queue, for waking itself later.
+    pub wake_ups: Queue,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Something failed before a claim was made, or while its answer was recorded.
+#[derive(Debug, thiserror::Error)]
+enum OutboundError {
+    #[error("the table could not be used")]
+    Store(#[from] StoreError),
+    #[error("the tenant's token could not be opened")]
+    Vault(#[from] VaultError),
+    #[error("a later wake-up could not be left")]
+    Queue(#[from] QueueError),
+}
+
+/// How far a message is from being sent.
+enum Prepared {
+    /// Everything is at hand.
+    Ready(Ready),
+    /// Not before this time.
+    Later(Timestamp),
+    /// It cannot be sent.
+    Never(DeliveryError),
+}
+
+/// What sending a text takes.
+struct Ready {
+    token: SecretString,
+    address: Address,
+    body: String,
+}
+
+impl Prepared {
+    fn never(code: i64, message: &str) -> Self {
+        Self::Never(DeliveryError { code, message: Some(message.to_owned()), ..DeliveryError::default() })
+    }
+}
+
+impl Outbound {
+    /// Works off the conversations that a batch of wake-ups names. `deadline` is when Lambda will end
+    /// this run.
+    pub async fn handle(&self, event: SqsEvent, deadline: Timestamp) -> SqsBatchResponse {
+        let deliveries = batch::deliveries(event);
+        batch::each(&deliveries, |delivery| self.wake(delivery, deadline)).await
+    }
+
+    async fn wake(&self, delivery: &Delivery, deadline: Timestamp) -> Result<(), OutboundError> {
+        match serde_json::from_str(&delivery.body) {
+            Ok(OutboundTask::WakeUp(wake_up)) => self.work_off(wake_up, deadline).await,
+            Err(error) => {
+                // Nothing is lost: the work is in the table and has a due date.
+                tracing::error!(%error, "ignored something that is no wake-up");
+                Ok(())
+            }
+        }
+    }
+
+    async fn work_off(&self, wake_up: WakeUp, deadline: Timestamp) -> Result<(), OutboundError> {
+        let store = self.store.of_wake_up(&wake_up);
+        while let Some((conversation, entries)) = store.open_outbox(wake_up.conversation).await? {
+            let open: Vec<_> = entries.iter().map(OpenEntry::open).collect();
+            let now = self.clock.now();
+            match outbox::next(&open, now) {
+                Next::Rest => break,
+                Next::Send(_) if deadline.duration_since(now) < NEEDED => {
+                    self.wake_ups.send_all(vec![Outgoing::wake_up(wake_up, Duration::ZERO)]).await?;
+                    break;
+                }
+                Next::Send(place) => self.send(&store, wake_up, &conversation, &entries[place]).await?,
+                Next::Lost(place) => {
+                    let entry = &entries[place];
+                    tracing::warn!(message = %entry.message(), "a sender vanished; the message's fate is unknown");
+                    store.settle(&store.abandoned(entry), &Answer::Unknown, now).await?;
+                }
+                Next::GiveUp(place) => {
+                    let entry = &entries[place];
+                    tracing::warn!(message = %entry.message(), "no status came; the message stays flagged as unknown");
+                    store.give_up(entry).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(
+        &self,
+        store: &TenantStore,
+        wake_up: WakeUp,
+        conversation: &Conversation,
+        entry: &OpenEntry,
+    ) -> Result<(), OutboundError> {
+        let ready = match self.prepare(store, conversation, entry).await? {
+            Prepared::Ready(ready) => Ok(ready),
+            Prepared::Never(error) => Err(error),
+            Prepared::Later(time) => {
+                store.postpone(entry, time).await?;
+                return Ok(());
+            }
+        };
+        let Claimed::Ours(claim) = store.claim(entry, self.clock.now()).await? else { return Ok(()) };
+        let answer = match ready {
+            Ok(Ready { token, address, body }) => {
+                let callback =
+                    CallbackKey { tenant: store.tenant(), message: claim.message(), attempt: claim.attempt() };
+                let text = OutgoingText { address: &address, body: &body, quoted: None, callback };
+                let outcome = self.graph.send_text(&token, &conversation.phone_number_id, &text).await;
+                self.answer(outcome, callback)
+            }
+            Err(error) => Answer::Failed(error),
+        };
+        let now = self.clock.now();
+        store.settle(&claim, &answer, now).await?;
+        if let Answer::RetryAfter(time) = answer {
+            let delay = Duration::try_from(time.duration_since(now)).unwrap_or_default() + Duration::from_secs(1);
+            self.wake_ups.send_all(vec![Outgoing::wake_up(wake_up, delay)]).await?;
+        }
+        Ok(())
+    }
+
+    /// Gets everything ready that can fail without Meta knowing.
+    async fn prepare(
+        &self,
+        store: &TenantStore,
+        conversation: &Conversation,
+        entry: &OpenEntry,
+    ) -> Result<Prepared, OutboundError> {
+        let now = self.clock.now();
+        let Some(message) = store.message_of(entry).await? else {
+            return Ok(Prepared::never(0, "the message does not exist any more"));
+        };
+        let Some(number) = store.number(&conversation.phone_number_id).await? else {
+            return Ok(Prepared::never(0, "the number is not connected any more"));
+        };
+        if number.status != NumberStatus::Active {
+            return Ok(Prepared::Later(now.saturating_add(NUMBER_WAIT).unwrap_or(Timestamp::MAX)));
+        }
+        if !window::is_open(conversation.window_expires_at, now) {
+            return Ok(Prepared::never(WINDOW_CLOSED, "the 24-hour window closed before the message could be sent"));
+        }
+        let Some(body) = text_of(&message) else {
+            return Ok(Prepared::never(0, "messages of this type cannot be sent"));
+        };
+        let Some(address) = conversation.contact.address() else {
+            return Ok(Prepared::never(0, "the contact has no address"));
+        };
+        let token = self.vault.open(store.tenant(), Purpose::AccessToken, &number.encrypted_token).await?;
+        Ok(Prepared::Ready(Ready { token, address, body }))
+    }
+
+    /// What a call to Graph means for the message.
+    fn answer(&self, outcome: SendOutcome, attempt: CallbackKey) -> Answer {
+        let CallbackKey { tenant, message, attempt } = attempt;
+        let (retry, error) = match outcome {
+            SendOutcome::Accepted(accepted) => return Answer::Accepted(accepted.wamid),
+            SendOutcome::Unknown(reason) => {
+                tracing::warn!(%tenant, %message, attempt, reason, "the answer was lost; a status will tell");
+                return Answer::Unknown;
+            }
+            SendOutcome::NotSent(error) => {
+                tracing::warn!(%tenant, %message, attempt, %error, "Graph could not be reached");
+                let message = Some("WhatsApp could not be reached".to_owned());
+                (true, DeliveryError { message, ..DeliveryError::default() })
+            }
+            SendOutcome::Rejected(error) => {
+                let (code, trace, class) = (error.code, error.trace_id.as_deref(), error.class());
+                tracing::warn!(%tenant, %message, attempt, code, trace, ?class, "Graph refused a message");
+                (matches!(class, ErrorClass::RateLimited | ErrorClass::Temporary), error.to_delivery_error())
+            }
+        };
+        if retry && attempt < MAX_ATTEMPTS {
+            let wait = outbox::backoff(attempt, rand::random());
+            Answer::RetryAfter(self.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX))
+        } else {
+            Answer::Failed(error)
+        }
+    }
+}
+
+fn text_of(message: &Message) -> Option<String> {
+    match message.kind {
+        MessageType::Text => message.content.expose()["text"].as_str().map(str::to_owned),
+        _ => None,
+    }
+}

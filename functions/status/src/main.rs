@@ -1,0 +1,17 @@
+//! Wires the status worker up. What it does stands in `lib.rs`.
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use recado_platform::clock::Clock;
+use recado_platform::settings::required;
+use recado_platform::{aws, telemetry};
+use recado_store::Store;
+use status::Status;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let client = aws_sdk_dynamodb::Client::new(&aws::config().await);
+    let status = Status::new(Store::new(client, required("TABLE_NAME")?), Clock::system());
+    run(service_fn(async |event: LambdaEvent<SqsEvent>| Ok::<_, Error>(status.handle(event.payload).await))).await
+}

@@ -1,0 +1,238 @@
+//! Takes Meta's webhooks.
+//!
+//! **Trigger:** HTTP API `GET` and `POST /api/whatsapp/webhook[/{app}]`. Without `{app}`, the app is
+//! called `default`.
+//!
+//! **Promise:** `POST` answers 200 only when every item of the body is durably on a queue. Nothing is
+//! parsed before the signature over the raw bytes has been verified. `GET` answers Meta's
+//! verification.
+//!
+//! **Idempotency:** none needed. A body that is delivered twice is queued twice; the workers absorb it.
+//!
+//! **On failure:** 5xx, and Meta sends the body again, for up to seven days. A body that was signed
+//! but cannot be read is queued as it is and parked by the worker, because sending it again would not
+//! make it readable. A missing or wrong signature is a 401, a wrong verify token a 403, a body above
+//! 3 MiB a 413. Without a usable app secret the process does not start.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lambda_http::http::{Method, StatusCode, header};
+use lambda_http::{Body, Request, RequestExt, Response};
+use recado_platform::clock::Clock;
+use recado_platform::queue::{Outgoing, Queue};
+use recado_platform::secret::SecretDocument;
+use recado_whatsapp::envelope::{Envelope, Item, Kind};
+use recado_whatsapp::signature::{self, AppSecrets, SignatureError, VerifiedBody};
+use recado_whatsapp::webhook::split::{Split, split};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+
+/// The largest body that is taken; Meta documents 3 MB.
+pub const MAX_BODY: usize = 3 * 1024 * 1024;
+
+/// How long putting everything on the queues may take. Meta wants an answer within seconds, and
+/// a 5xx costs nothing but a redelivery.
+const BUDGET: Duration = Duration::from_secs(2);
+
+/// The app of the path without a name.
+const DEFAULT_APP: &str = "default";
+
+/// The secrets of every Meta app that may call, by the name it has in the path.
+pub type Apps = HashMap<String, App>;
+
+/// The secrets of one Meta app.
+#[derive(Debug, Deserialize)]
+pub struct App {
+    /// Sign the webhooks: `current`, and during a rotation `previous`.
+    #[serde(flatten)]
+    secrets: AppSecrets,
+    /// Proves that a verification comes from who set up the webhook.
+    verify_token: SecretString,
+}
+
+/// The function and what it uses.
+#[derive(Debug)]
+pub struct Webhook {
+    /// The app secrets.
+    pub apps: SecretDocument<Apps>,
+    /// Where messages, and what cannot be read, go.
+    pub messages: Queue,
+    /// Where statuses go.
+    pub statuses: Queue,
+    /// Where everything else goes.
+    pub account: Queue,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Why a body was not taken.
+#[derive(Debug)]
+enum Refusal {
+    TooLarge,
+    Signature(SignatureError),
+    NotDurable,
+}
+
+impl Webhook {
+    /// Fails if some app has no secret or no verify token: an empty secret would let anybody in.
+    pub async fn refuse_unusable_apps(&self) -> anyhow::Result<()> {
+        let apps = self.apps.current().await;
+        anyhow::ensure!(!apps.is_empty(), "the app secrets name no app");
+        for (name, app) in apps.iter() {
+            let usable = |secret: &SecretString| !secret.expose_secret().is_empty();
+            anyhow::ensure!(usable(&app.secrets.current), "the app {name} has no secret");
+            anyhow::ensure!(usable(&app.verify_token), "the app {name} has no verify token");
+        }
+        Ok(())
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, request: Request) -> Response<Body> {
+        let app = request.uri().path().rsplit_once("/webhook/").map_or(DEFAULT_APP, |(_, app)| app);
+        if request.method() == Method::GET {
+            return self.verify_subscription(app, &request).await;
+        }
+        match self.take(app, &request).await {
+            Ok(()) => plain(StatusCode::OK, ""),
+            Err(Refusal::TooLarge) => plain(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 3 MiB"),
+            Err(Refusal::Signature(reason)) => {
+                tracing::warn!(app, %reason, "refused a webhook");
+                plain(StatusCode::UNAUTHORIZED, "Invalid signature")
+            }
+            Err(Refusal::NotDurable) => plain(StatusCode::SERVICE_UNAVAILABLE, "Not stored, send it again"),
+        }
+    }
+
+    async fn verify_subscription(&self, app: &str, request: &Request) -> Response<Body> {
+        let query = request.query_string_parameters_ref();
+        let parameter = |name| query.and_then(|query| query.first(name)).unwrap_or_default();
+        let given = parameter("hub.verify_token").as_bytes();
+        let matches = |apps: &Apps| {
+            apps.get(app).is_some_and(|app| app.verify_token.expose_secret().as_bytes().ct_eq(given).into())
+        };
+        let known = matches(&*self.apps.current().await) || self.newer_apps().await.is_some_and(|apps| matches(&apps));
+        if parameter("hub.mode") == "subscribe" && known {
+            plain(StatusCode::OK, parameter("hub.challenge"))
+        } else {
+            tracing::warn!(app, "refused a webhook verification");
+            plain(StatusCode::FORBIDDEN, "Wrong verify token")
+        }
+    }
+
+    async fn take(&self, app: &str, request: &Request) -> Result<(), Refusal> {
+        let raw: &[u8] = request.body().as_ref();
+        if raw.len() > MAX_BODY {
+            return Err(Refusal::TooLarge);
+        }
+        let mut headers = request.headers().get_all(signature::HEADER).iter();
+        let header = match (headers.next(), headers.next()) {
+            (Some(_), Some(_)) => return Err(Refusal::Signature(SignatureError::Malformed)),
+            (header, _) => header.map(|header| header.as_bytes()),
+        };
+        let body = match verify(&*self.apps.current().await, app, raw, header) {
+            Ok(body) => body,
+            // Perhaps the secret was rotated after this process started.
+            Err(reason) => match self.newer_apps().await {
+                Some(apps) => verify(&apps, app, raw, header).map_err(Refusal::Signature)?,
+                None => return Err(Refusal::Signature(reason)),
+            },
+        };
+        self.enqueue(app, body).await
+    }
+
+    async fn newer_apps(&self) -> Option<std::sync::Arc<Apps>> {
+        self.apps.newer().await.unwrap_or_else(|error| {
+            tracing::error!(
+                error = recado_platform::telemetry::chain(&error),
+                "the app secrets could not be read again"
+            );
+            None
+        })
+    }
+
+    async fn enqueue(&self, app: &str, body: VerifiedBody<'_>) -> Result<(), Refusal> {
+        let unreadable;
+        let items = match split(body) {
+            Split::Items(items) => items,
+            Split::Foreign => {
+                tracing::warn!(app, "ignored a webhook of another product");
+                return Ok(());
+            }
+            Split::Unreadable(error) => {
+                tracing::warn!(app, line = error.line(), column = error.column(), "a signed body cannot be read");
+                let text = serde_json::Value::String(STANDARD.encode(body.as_bytes()));
+                unreadable = RawValue::from_string(text.to_string()).expect("a JSON string is JSON");
+                vec![Item::new(Kind::Malformed, &unreadable)]
+            }
+        };
+        let received = self.clock.now().as_millisecond();
+        let (mut messages, mut statuses, mut account) = (Vec::new(), Vec::new(), Vec::new());
+        for item in items {
+            let queue = match item.kind {
+                Kind::Message | Kind::Malformed => &mut messages,
+                Kind::Status => &mut statuses,
+                Kind::Other => &mut account,
+            };
+            queue.push(outgoing(app, received, item));
+        }
+        let sends = async {
+            tokio::try_join!(
+                self.messages.send_all(messages),
+                self.statuses.send_all(statuses),
+                self.account.send_all(account),
+            )
+        };
+        let failure = match tokio::time::timeout(BUDGET, sends).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => recado_platform::telemetry::chain(&error),
+            Err(_) => format!("no answer within {} s", BUDGET.as_secs()),
+        };
+        tracing::error!(app, error = failure, "a webhook could not be queued; Meta will send it again");
+        Err(Refusal::NotDurable)
+    }
+}
+
+fn verify<'a>(
+    apps: &Apps,
+    app: &str,
+    raw: &'a [u8],
+    header: Option<&[u8]>,
+) -> Result<VerifiedBody<'a>, SignatureError> {
+    let app = apps.get(app).ok_or(SignatureError::Mismatch)?;
+    signature::verify(raw, header, &app.secrets)
+}
+
+fn outgoing(app: &str, received: i64, item: Item<'_>) -> Outgoing {
+    let group = fair_group(&item);
+    let envelope = Envelope::new(app.into(), received, item);
+    let mut body = serde_json::to_string(&envelope).expect("an envelope is representable as JSON");
+    // SQS refuses these two characters. In JSON they can only stand inside strings, where an escape
+    // means the same.
+    if body.contains(['\u{FFFE}', '\u{FFFF}']) {
+        body = body.replace('\u{FFFE}', "\\ufffe").replace('\u{FFFF}', "\\uffff");
+    }
+    Outgoing::now(body, group)
+}
+
+/// Whose turn the item counts against. Taken from the body, so only used if it looks like an id:
+/// SQS would refuse the whole entry for an odd one.
+fn fair_group(item: &Item<'_>) -> String {
+    let id = item.phone_number_id.as_deref().or(item.waba_id.as_deref()).unwrap_or_default();
+    match id.len() {
+        1..=64 if id.bytes().all(|byte| byte.is_ascii_alphanumeric()) => id.to_owned(),
+        _ => "other".to_owned(),
+    }
+}
+
+fn plain(status: StatusCode, text: &str) -> Response<Body> {
+    Response::builder()
+        .status(status)
+        .header(header::CONTENT_TYPE, "text/plain; charset=utf-8")
+        .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .body(Body::from(text))
+        .expect("all parts are valid")
+}
