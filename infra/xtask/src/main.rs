@@ -1,0 +1,108 @@
+//! `cargo xtask`: the project's own commands.
+#![allow(clippy::print_stdout, reason = "a command-line tool talks to people on standard output")]
+
+mod bench;
+mod build;
+mod deploy;
+mod lifecycle;
+mod process;
+mod python;
+mod report;
+mod seed;
+mod test;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use lifecycle::{Options, Ports};
+use recado_testkit::stack::Stack;
+use recado_testkit::template::repository;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Brings the hub up on this machine, with two demo tenants and a simulated Meta.
+    Up {
+        /// Return when everything answers, and leave it running.
+        #[arg(long)]
+        detach: bool,
+        /// Deploy through `sam build` and `sam deploy`, as on AWS (SAM_BUILD_MODE=debug builds faster).
+        #[arg(long)]
+        sam: bool,
+        /// Keep what is stored until the next `up --keep`.
+        #[arg(long)]
+        keep: bool,
+        /// Enforce the functions' IAM roles.
+        #[arg(long)]
+        iam: bool,
+        /// The first of three ports: AWS, HTTP API, Meta.
+        #[arg(long, default_value_t = 4566)]
+        port: u16,
+    },
+    /// Stops what `up` started.
+    Down,
+    /// Prints an access token of a demo user, for `Authorization: Bearer`.
+    Token {
+        /// Whose; the first demo tenant's first user, if missing.
+        email: Option<String>,
+    },
+    /// Runs every check and every test, on a local stack of its own.
+    Test,
+    /// Builds for release and prints the figures.
+    Bench {
+        /// Also time a cold and a warm `up` in a folder of its own. Takes several minutes.
+        #[arg(long)]
+        build: bool,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    let local = local_folder();
+    match command {
+        Command::Up { detach, sam, keep, iam, port } => {
+            let options = Options { folder: local, ports: Ports::from(port)?, sam, keep, iam, for_tests: false };
+            lifecycle::up(&options, detach).await
+        }
+        Command::Down => lifecycle::down(&local),
+        Command::Token { email } => token(&local, email.as_deref()).await,
+        Command::Test => test::run(&local).await,
+        Command::Bench { .. } => Ok(()),
+    }
+}
+
+/// Everything that a local run leaves behind is below this folder.
+fn local_folder() -> PathBuf {
+    repository().join(".local")
+}
+
+async fn token(local: &Path, email: Option<&str>) -> anyhow::Result<()> {
+    let path = local.join("stack.json");
+    let stack = Stack::load(&path).with_context(|| format!("no stack is running: {} is missing", path.display()))?;
+    let users = stack.tenants.iter().flat_map(|tenant| &tenant.users);
+    let user = users
+        .into_iter()
+        .find(|user| email.is_none_or(|email| email == user.email))
+        .with_context(|| format!("no demo user has the e-mail address {}", email.unwrap_or_default()))?;
+    let token = stack.sign_in(&user.email, &user.password).await.map_err(anyhow::Error::msg)?;
+    println!("{token}");
+    Ok(())
+}

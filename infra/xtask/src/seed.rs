@@ -1,0 +1,157 @@
+//! What a fresh local stack is filled with: people who can sign in, and two demo tenants.
+
+use crate::lifecycle::Options;
+use crate::report::Step;
+use anyhow::{Context, ensure};
+use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::error::ProvideErrorMetadata;
+use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType};
+use recado_testkit::stack::{Stack, Tenant, User};
+use serde_json::json;
+
+/// What the simulated Meta signs with. The sample payloads' signatures are made with it too.
+pub(crate) const APP_SECRET: &str = "test-app-secret-do-not-use";
+
+/// What verifies a webhook subscription on the local stack.
+pub(crate) const VERIFY_TOKEN: &str = "test-verify-token-do-not-use";
+
+/// Whoever registers the demo tenants.
+const DEPLOYMENT_ADMIN: &str = "admin@recado.example";
+
+/// The demo people's password. The stack listens on loopback only.
+const PASSWORD: &str = "Recado-demo-2026";
+
+struct Demo {
+    name: &'static str,
+    phone_number_id: &'static str,
+    waba_id: &'static str,
+    display: &'static str,
+    users: [(&'static str, &'static str, &'static str); 2],
+}
+
+/// The tenants of the sample payloads.
+const DEMOS: [Demo; 2] = [
+    Demo {
+        name: "Plomería Lucero",
+        phone_number_id: "109876543210987",
+        waba_id: "102938475610293",
+        display: "+54 9 11 5000-1234",
+        users: [("ana@lucero.example", "Ana Lucero", "admin"), ("bruno@lucero.example", "Bruno Díaz", "agent")],
+    },
+    Demo {
+        name: "Frío Sur Climatización",
+        phone_number_id: "209876543210988",
+        waba_id: "203847561029384",
+        display: "+54 9 351 400-5678",
+        users: [("carla@friosur.example", "Carla Ríos", "admin"), ("diego@friosur.example", "Diego Sosa", "agent")],
+    },
+];
+
+/// Registers the demo tenants as anybody would: numbers at Meta, people in the user pool, and a
+/// deployment administrator who calls the API.
+pub(crate) async fn seed(stack: &Stack, options: &Options) -> anyhow::Result<Vec<Tenant>> {
+    let step = Step::begin("registering two demo tenants");
+    let cognito = Client::new(&stack.sdk_config());
+    let pool = &stack.auth.user_pool_id;
+    create_user(&cognito, pool, DEPLOYMENT_ADMIN).await?;
+    cognito
+        .admin_add_user_to_group()
+        .user_pool_id(pool)
+        .username(DEPLOYMENT_ADMIN)
+        .group_name("deployment-admins")
+        .send()
+        .await
+        .context("making a deployment administrator")?;
+    let token = stack.sign_in(DEPLOYMENT_ADMIN, PASSWORD).await.map_err(anyhow::Error::msg)?;
+
+    let mut tenants = Vec::new();
+    for demo in &DEMOS {
+        let graph_token = format!("demo-graph-token-{}", demo.phone_number_id);
+        let number = json!({
+            "phone_number_id": demo.phone_number_id,
+            "waba_id": demo.waba_id,
+            "token": graph_token,
+            "display_phone_number": demo.display,
+            "verified_name": demo.name,
+        });
+        stack.control_put("/numbers", &number).await;
+        let mut members = Vec::new();
+        for (email, name, role) in demo.users {
+            let user_id = create_user(&cognito, pool, email).await?;
+            members.push(json!({"userId": user_id, "email": email, "name": name, "role": role}));
+        }
+        let request = json!({
+            "name": demo.name,
+            "phoneNumberId": demo.phone_number_id,
+            "wabaId": demo.waba_id,
+            "accessToken": graph_token,
+            "members": members,
+        });
+        let answer = stack.post(&token, "/tenants", &request).await;
+        let tenant_id = match answer.status {
+            201 => answer.body["tenantId"].as_str().unwrap_or_default().to_owned(),
+            409 => kept_tenant(options, demo.phone_number_id)?,
+            _ => {
+                ensure!(false, "registering {} failed: {answer:?}", demo.name);
+                continue;
+            }
+        };
+        tenants.push(Tenant {
+            tenant_id,
+            name: demo.name.to_owned(),
+            phone_number_id: demo.phone_number_id.to_owned(),
+            waba_id: demo.waba_id.to_owned(),
+            users: demo
+                .users
+                .iter()
+                .map(|(email, _, role)| User {
+                    email: (*email).to_owned(),
+                    password: PASSWORD.to_owned(),
+                    role: (*role).to_owned(),
+                })
+                .collect(),
+            api_key: None,
+        });
+    }
+    step.done();
+    Ok(tenants)
+}
+
+/// The id of a tenant that was registered in an earlier run whose state was kept.
+fn kept_tenant(options: &Options, phone_number_id: &str) -> anyhow::Result<String> {
+    let earlier =
+        Stack::load(&options.kept_stack_file()).context("the kept state belongs to tenants nobody remembers")?;
+    let tenant = earlier.tenants.into_iter().find(|tenant| tenant.phone_number_id == phone_number_id);
+    Ok(tenant.context("the kept state has another owner for a demo number")?.tenant_id)
+}
+
+/// A person who can sign in; returns the subject of their tokens.
+async fn create_user(cognito: &Client, pool: &str, email: &str) -> anyhow::Result<String> {
+    let attribute = |name: &str, value: &str| AttributeType::builder().name(name).value(value).build();
+    let created = cognito
+        .admin_create_user()
+        .user_pool_id(pool)
+        .username(email)
+        .user_attributes(attribute("email", email)?)
+        .user_attributes(attribute("email_verified", "true")?)
+        .message_action(MessageActionType::Suppress)
+        .send()
+        .await;
+    match created {
+        Ok(_) => {}
+        Err(error) if error.code() == Some("UsernameExistsException") => {}
+        Err(error) => return Err(error).with_context(|| format!("creating the user {email}")),
+    }
+    cognito
+        .admin_set_user_password()
+        .user_pool_id(pool)
+        .username(email)
+        .password(PASSWORD)
+        .permanent(true)
+        .send()
+        .await
+        .context("setting a password")?;
+    let user = cognito.admin_get_user().user_pool_id(pool).username(email).send().await.context("reading a user")?;
+    let subject = user.user_attributes().iter().find(|attribute| attribute.name() == "sub");
+    Ok(subject.and_then(AttributeType::value).context("a user without a subject")?.to_owned())
+}

@@ -1,0 +1,60 @@
+//! `cargo xtask test`: every check and every test.
+
+use crate::build::cargo;
+use crate::lifecycle::{self, Options, Ports};
+use crate::report::Step;
+use anyhow::{Context, ensure};
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+/// Where the tests find the stack to run against.
+const STACK_VARIABLE: &str = "RECADO_STACK";
+
+pub(crate) async fn run(local: &Path) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    check("format", cargo().args(["fmt", "--all", "--check"]))?;
+    let deny = ["--", "-D", "warnings"];
+    check("clippy", cargo().args(["clippy", "--workspace", "--all-targets", "--quiet"]).args(deny))?;
+    check("docs", cargo().args(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    let step = Step::begin("template: sam validate --lint, cfn-lint");
+    lifecycle::lint_template(local)?;
+    step.done();
+
+    // A stack of its own, so that it can run beside one that a person is using; with IAM enforced, so
+    // that a function that reaches beyond its role fails here and not on AWS.
+    let mut options = Options {
+        folder: local.join("test"),
+        ports: Ports::free()?,
+        sam: false,
+        keep: false,
+        iam: true,
+        for_tests: true,
+    };
+    let (running, _) = lifecycle::start(&options).await.context("bringing up the stack for the tests")?;
+    let stack = options.folder.join("stack.json");
+    check("tests", cargo().args(["test", "--workspace"]).env(STACK_VARIABLE, stack))?;
+    drop(running);
+
+    options.folder = local.join("test-sam");
+    options.ports = Ports::free()?;
+    options.sam = true;
+    options.iam = false;
+    let (running, _) = lifecycle::start(&options).await.context("bringing up a stack through SAM")?;
+    let stack = options.folder.join("stack.json");
+    let story = ["test", "--package", "stories", "--test", "stories", "--", "round_trip"];
+    check("the round trip on a stack that SAM deployed", cargo().args(story).env(STACK_VARIABLE, stack))?;
+    drop(running);
+
+    println!("\nEverything passed, in {:.0} s.", begun.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Runs a command with its output shown as it comes.
+fn check(what: &str, command: &mut Command) -> anyhow::Result<()> {
+    let step = Step::begin(what);
+    let status = command.status().with_context(|| format!("{what}: could not start {command:?}"))?;
+    ensure!(status.success(), "{what} failed ({status})");
+    step.done();
+    Ok(())
+}
