@@ -1,12 +1,13 @@
 """Starts MiniStack, the AWS emulator, the way the local stack needs it.
 
-Three things differ from starting `ministack` itself:
+Four things differ from starting `ministack` itself:
 
 * It answers invocations about twenty times faster. Two waits are shortened: a delayed
   acknowledgement in its Lambda runtime server, and a wait for the log output of functions that
   log nothing. Both are private parts, which is why its version is pinned.
 * It listens on a second port, the front door, whose every path belongs to our HTTP API. So the
   hub has a plain address, as it has on AWS.
+* With IAM enforced, it judges SQS batch calls as AWS does: by the action of the single call.
 * It listens on loopback only.
 
 Settings: GATEWAY_PORT and MiniStack's own; FRONT_DOOR_PORT and FRONT_DOOR_API for the front door.
@@ -21,6 +22,19 @@ socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
+from ministack.core import iam_actions
+
+action_of = iam_actions.extract_iam_action
+
+
+def action_as_on_aws(service, *args, **kwargs):
+    action = action_of(service, *args, **kwargs)
+    return action.removesuffix("Batch") if service == "sqs" and action else action
+
+
+# Before anything takes the function by its name.
+iam_actions.extract_iam_action = action_as_on_aws
+
 from ministack import app as ministack
 from ministack.core import lambda_runtime
 

@@ -11,27 +11,30 @@ use recado_platform::vault::Vault;
 use recado_platform::{aws, telemetry};
 use recado_store::Store;
 use recado_whatsapp::graph::{DEFAULT_VERSION, Graph};
+use std::process::ExitCode;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    telemetry::init();
-    let config = aws::config().await;
-    let secrets = aws_sdk_secretsmanager::Client::new(&config);
-    let cursor_key: SecretDocument<CursorKey> =
-        SecretDocument::load(secrets, required("CURSOR_SECRET_ID")?, Clock::system()).await?;
-    let version = optional("GRAPH_VERSION").unwrap_or_else(|| DEFAULT_VERSION.to_owned());
-    let api = Api {
-        store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),
-        vault: Vault::new(aws_sdk_kms::Client::new(&config), required("KMS_KEY_ID")?, Clock::system()),
-        graph: Graph::new(&required("GRAPH_BASE_URL")?, &version)?,
-        tokens: TokenVerifier::new(
-            &required("AWS_REGION")?,
-            &required("USER_POOL_ID")?,
-            &required("USER_POOL_CLIENT_ID")?,
-            optional("AWS_ENDPOINT_URL").as_deref(),
-        )?,
-        cursor_key: cursor_key.current().await,
-        clock: Clock::system(),
-    };
-    run(router(api)).await
+async fn main() -> ExitCode {
+    telemetry::start(async {
+        let config = aws::config().await;
+        let secrets = aws_sdk_secretsmanager::Client::new(&config);
+        let cursor_key: SecretDocument<CursorKey> =
+            SecretDocument::load(secrets, required("CURSOR_SECRET_ID")?, Clock::system()).await?;
+        let version = optional("GRAPH_VERSION").unwrap_or_else(|| DEFAULT_VERSION.to_owned());
+        let api = Api {
+            store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),
+            vault: Vault::new(aws_sdk_kms::Client::new(&config), required("KMS_KEY_ID")?, Clock::system()),
+            graph: Graph::new(&required("GRAPH_BASE_URL")?, &version)?,
+            tokens: TokenVerifier::new(
+                &required("AWS_REGION")?,
+                &required("USER_POOL_ID")?,
+                &required("USER_POOL_CLIENT_ID")?,
+                optional("AWS_ENDPOINT_URL").as_deref(),
+            )?,
+            cursor_key: cursor_key.current().await,
+            clock: Clock::system(),
+        };
+        run(router(api)).await
+    })
+    .await
 }

@@ -5,11 +5,15 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use recado_platform::queue::Queue;
 use recado_platform::settings::required;
 use recado_platform::{aws, telemetry};
+use std::process::ExitCode;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    telemetry::init();
-    let sqs = aws_sdk_sqs::Client::new(&aws::config().await);
-    let fanout = Fanout { outbound: Queue::new(sqs, required("OUTBOUND_QUEUE_URL")?) };
-    run(service_fn(async |event: LambdaEvent<StreamBatch>| Ok::<_, Error>(fanout.handle(event.payload).await?))).await
+async fn main() -> ExitCode {
+    telemetry::start(async {
+        let sqs = aws_sdk_sqs::Client::new(&aws::config().await);
+        let fanout = Fanout { outbound: Queue::new(sqs, required("OUTBOUND_QUEUE_URL")?) };
+        run(service_fn(async |event: LambdaEvent<StreamBatch>| Ok::<_, Error>(fanout.handle(event.payload).await?)))
+            .await
+    })
+    .await
 }

@@ -15,7 +15,7 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::future::join_all;
 use recado_domain::contact::Identities;
-use recado_domain::ids::PhoneNumberId;
+use recado_domain::ids::{MessageId, PhoneNumberId};
 use recado_ingest::{Admitted, Gate};
 use recado_platform::batch::{self, Delivery};
 use recado_platform::clock::Clock;
@@ -85,7 +85,8 @@ impl Inbound {
             Ok(message) => message,
             Err(error) => return self.park(&admitted, recado_platform::telemetry::chain(&error)).await,
         };
-        let order = admitted.envelope.order(message.timestamp);
+        let id = MessageId::of_wamid(&admitted.number, &message.wamid);
+        let order = admitted.envelope.order(message.timestamp, id);
         Ok(Some(Arrival {
             delivery: delivery.id.clone(),
             store: admitted.store,

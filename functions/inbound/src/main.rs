@@ -7,11 +7,14 @@ use recado_platform::clock::Clock;
 use recado_platform::settings::required;
 use recado_platform::{aws, telemetry};
 use recado_store::Store;
+use std::process::ExitCode;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    telemetry::init();
-    let client = aws_sdk_dynamodb::Client::new(&aws::config().await);
-    let inbound = Inbound::new(Store::new(client, required("TABLE_NAME")?), Clock::system());
-    run(service_fn(async |event: LambdaEvent<SqsEvent>| Ok::<_, Error>(inbound.handle(event.payload).await))).await
+async fn main() -> ExitCode {
+    telemetry::start(async {
+        let client = aws_sdk_dynamodb::Client::new(&aws::config().await);
+        let inbound = Inbound::new(Store::new(client, required("TABLE_NAME")?), Clock::system());
+        run(service_fn(async |event: LambdaEvent<SqsEvent>| Ok::<_, Error>(inbound.handle(event.payload).await))).await
+    })
+    .await
 }

@@ -8,15 +8,18 @@ use recado_platform::settings::required;
 use recado_platform::{aws, telemetry};
 use recado_store::Store;
 use serde_json::Value;
+use std::process::ExitCode;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    telemetry::init();
-    let config = aws::config().await;
-    let janitor = Janitor {
-        store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),
-        outbound: Queue::new(aws_sdk_sqs::Client::new(&config), required("OUTBOUND_QUEUE_URL")?),
-        clock: Clock::system(),
-    };
-    run(service_fn(async |_: LambdaEvent<Value>| Ok::<_, Error>(janitor.sweep().await?))).await
+async fn main() -> ExitCode {
+    telemetry::start(async {
+        let config = aws::config().await;
+        let janitor = Janitor {
+            store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),
+            outbound: Queue::new(aws_sdk_sqs::Client::new(&config), required("OUTBOUND_QUEUE_URL")?),
+            clock: Clock::system(),
+        };
+        run(service_fn(async |_: LambdaEvent<Value>| Ok::<_, Error>(janitor.sweep().await?))).await
+    })
+    .await
 }

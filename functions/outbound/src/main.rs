@@ -11,23 +11,26 @@ use recado_platform::vault::Vault;
 use recado_platform::{aws, telemetry};
 use recado_store::Store;
 use recado_whatsapp::graph::{DEFAULT_VERSION, Graph};
+use std::process::ExitCode;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    telemetry::init();
-    let config = aws::config().await;
-    let version = optional("GRAPH_VERSION").unwrap_or_else(|| DEFAULT_VERSION.to_owned());
-    let outbound = Outbound {
-        store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),
-        graph: Graph::new(&required("GRAPH_BASE_URL")?, &version)?,
-        vault: Vault::new(aws_sdk_kms::Client::new(&config), required("KMS_KEY_ID")?, Clock::system()),
-        wake_ups: Queue::new(aws_sdk_sqs::Client::new(&config), required("OUTBOUND_QUEUE_URL")?),
-        clock: Clock::system(),
-    };
-    run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-        let deadline = i64::try_from(event.context.deadline)
-            .map_or(Timestamp::MAX, |at| Timestamp::from_millisecond(at).unwrap_or(Timestamp::MAX));
-        Ok::<_, Error>(outbound.handle(event.payload, deadline).await)
-    }))
+async fn main() -> ExitCode {
+    telemetry::start(async {
+        let config = aws::config().await;
+        let version = optional("GRAPH_VERSION").unwrap_or_else(|| DEFAULT_VERSION.to_owned());
+        let outbound = Outbound {
+            store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),
+            graph: Graph::new(&required("GRAPH_BASE_URL")?, &version)?,
+            vault: Vault::new(aws_sdk_kms::Client::new(&config), required("KMS_KEY_ID")?, Clock::system()),
+            wake_ups: Queue::new(aws_sdk_sqs::Client::new(&config), required("OUTBOUND_QUEUE_URL")?),
+            clock: Clock::system(),
+        };
+        run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+            let deadline = i64::try_from(event.context.deadline)
+                .map_or(Timestamp::MAX, |at| Timestamp::from_millisecond(at).unwrap_or(Timestamp::MAX));
+            Ok::<_, Error>(outbound.handle(event.payload, deadline).await)
+        }))
+        .await
+    })
     .await
 }

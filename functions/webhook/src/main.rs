@@ -6,22 +6,25 @@ use recado_platform::queue::Queue;
 use recado_platform::secret::SecretDocument;
 use recado_platform::settings::required;
 use recado_platform::{aws, telemetry};
+use std::process::ExitCode;
 use webhook::Webhook;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    telemetry::init();
-    let config = aws::config().await;
-    let sqs = aws_sdk_sqs::Client::new(&config);
-    let queue = |name| required(name).map(|url| Queue::new(sqs.clone(), url));
-    let secrets = aws_sdk_secretsmanager::Client::new(&config);
-    let webhook = Webhook {
-        apps: SecretDocument::load(secrets, required("APPS_SECRET_ID")?, Clock::system()).await?,
-        messages: queue("MESSAGES_QUEUE_URL")?,
-        statuses: queue("STATUSES_QUEUE_URL")?,
-        account: queue("ACCOUNT_QUEUE_URL")?,
-        clock: Clock::system(),
-    };
-    webhook.refuse_unusable_apps().await?;
-    run(service_fn(async |request| Ok::<_, Error>(webhook.handle(request).await))).await
+async fn main() -> ExitCode {
+    telemetry::start(async {
+        let config = aws::config().await;
+        let sqs = aws_sdk_sqs::Client::new(&config);
+        let queue = |name| required(name).map(|url| Queue::new(sqs.clone(), url));
+        let secrets = aws_sdk_secretsmanager::Client::new(&config);
+        let webhook = Webhook {
+            apps: SecretDocument::load(secrets, required("APPS_SECRET_ID")?, Clock::system()).await?,
+            messages: queue("MESSAGES_QUEUE_URL")?,
+            statuses: queue("STATUSES_QUEUE_URL")?,
+            account: queue("ACCOUNT_QUEUE_URL")?,
+            clock: Clock::system(),
+        };
+        webhook.refuse_unusable_apps().await?;
+        run(service_fn(async |request| Ok::<_, Error>(webhook.handle(request).await))).await
+    })
+    .await
 }

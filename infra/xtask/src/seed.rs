@@ -2,10 +2,7 @@
 
 use crate::lifecycle::Options;
 use crate::report::Step;
-use anyhow::{Context, ensure};
-use aws_sdk_cognitoidentityprovider::Client;
-use aws_sdk_cognitoidentityprovider::error::ProvideErrorMetadata;
-use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType};
+use anyhow::{Context, bail};
 use recado_testkit::stack::{Stack, Tenant, User};
 use serde_json::json;
 
@@ -51,17 +48,8 @@ const DEMOS: [Demo; 2] = [
 /// deployment administrator who calls the API.
 pub(crate) async fn seed(stack: &Stack, options: &Options) -> anyhow::Result<Vec<Tenant>> {
     let step = Step::begin("registering two demo tenants");
-    let cognito = Client::new(&stack.sdk_config());
-    let pool = &stack.auth.user_pool_id;
-    create_user(&cognito, pool, DEPLOYMENT_ADMIN).await?;
-    cognito
-        .admin_add_user_to_group()
-        .user_pool_id(pool)
-        .username(DEPLOYMENT_ADMIN)
-        .group_name("deployment-admins")
-        .send()
-        .await
-        .context("making a deployment administrator")?;
+    stack.create_user(DEPLOYMENT_ADMIN, PASSWORD).await.context("creating the deployment administrator")?;
+    stack.make_deployment_admin(DEPLOYMENT_ADMIN).await.context("making them an administrator")?;
     let token = stack.sign_in(DEPLOYMENT_ADMIN, PASSWORD).await.map_err(anyhow::Error::msg)?;
 
     let mut tenants = Vec::new();
@@ -77,7 +65,7 @@ pub(crate) async fn seed(stack: &Stack, options: &Options) -> anyhow::Result<Vec
         stack.control_put("/numbers", &number).await;
         let mut members = Vec::new();
         for (email, name, role) in demo.users {
-            let user_id = create_user(&cognito, pool, email).await?;
+            let user_id = stack.create_user(email, PASSWORD).await.with_context(|| format!("creating {email}"))?;
             members.push(json!({"userId": user_id, "email": email, "name": name, "role": role}));
         }
         let request = json!({
@@ -91,10 +79,7 @@ pub(crate) async fn seed(stack: &Stack, options: &Options) -> anyhow::Result<Vec
         let tenant_id = match answer.status {
             201 => answer.body["tenantId"].as_str().unwrap_or_default().to_owned(),
             409 => kept_tenant(options, demo.phone_number_id)?,
-            _ => {
-                ensure!(false, "registering {} failed: {answer:?}", demo.name);
-                continue;
-            }
+            _ => bail!("registering {} failed: {answer:?}", demo.name),
         };
         tenants.push(Tenant {
             tenant_id,
@@ -123,35 +108,4 @@ fn kept_tenant(options: &Options, phone_number_id: &str) -> anyhow::Result<Strin
         Stack::load(&options.kept_stack_file()).context("the kept state belongs to tenants nobody remembers")?;
     let tenant = earlier.tenants.into_iter().find(|tenant| tenant.phone_number_id == phone_number_id);
     Ok(tenant.context("the kept state has another owner for a demo number")?.tenant_id)
-}
-
-/// A person who can sign in; returns the subject of their tokens.
-async fn create_user(cognito: &Client, pool: &str, email: &str) -> anyhow::Result<String> {
-    let attribute = |name: &str, value: &str| AttributeType::builder().name(name).value(value).build();
-    let created = cognito
-        .admin_create_user()
-        .user_pool_id(pool)
-        .username(email)
-        .user_attributes(attribute("email", email)?)
-        .user_attributes(attribute("email_verified", "true")?)
-        .message_action(MessageActionType::Suppress)
-        .send()
-        .await;
-    match created {
-        Ok(_) => {}
-        Err(error) if error.code() == Some("UsernameExistsException") => {}
-        Err(error) => return Err(error).with_context(|| format!("creating the user {email}")),
-    }
-    cognito
-        .admin_set_user_password()
-        .user_pool_id(pool)
-        .username(email)
-        .password(PASSWORD)
-        .permanent(true)
-        .send()
-        .await
-        .context("setting a password")?;
-    let user = cognito.admin_get_user().user_pool_id(pool).username(email).send().await.context("reading a user")?;
-    let subject = user.user_attributes().iter().find(|attribute| attribute.name() == "sub");
-    Ok(subject.and_then(AttributeType::value).context("a user without a subject")?.to_owned())
 }

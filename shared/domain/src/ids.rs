@@ -175,6 +175,13 @@ impl MessageId {
     }
 }
 
+impl MessageId {
+    /// What decides the order of messages that are equal in everything else.
+    pub const fn tie(self) -> u32 {
+        (self.0 >> 96) as u32
+    }
+}
+
 impl ContactId {
     /// The id of the contact that its first message creates. Derived from that message, so that a
     /// replay creates the same contact, and a recycled phone number a different one.

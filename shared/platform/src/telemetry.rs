@@ -4,11 +4,25 @@
 //! The types that hold them hide them in `Debug`; log ids of ours instead.
 
 use crate::settings;
+use std::error::Error;
+use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
+
+/// Runs a function's `main`: starts logging, and if it cannot start, says why in one line of the log.
+pub async fn start(main: impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>>) -> ExitCode {
+    init();
+    match main.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = chain(&*error), "refused to start");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// Starts logging. `RUST_LOG` chooses what is shown; without it, warnings of libraries and
 /// everything from `info` up of ours.
-pub fn init() {
+fn init() {
     let filter = settings::optional("RUST_LOG")
         .and_then(|directives| EnvFilter::try_new(directives).ok())
         .unwrap_or_else(|| EnvFilter::new("info,aws_config=warn,aws_smithy_runtime=warn,hyper=warn"));
@@ -23,7 +37,7 @@ pub fn init() {
 }
 
 /// An error with everything that led to it, in one line.
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

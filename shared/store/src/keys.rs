@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn one_query_reads_a_conversation_and_its_outbox_but_no_message() {
-        let order = MessageOrder { timestamp: 1, received: 2, position: 3 };
+        let order = MessageOrder { timestamp: 1, received: 2, position: 3, tie: 4 };
         let place = Place {
             tenant: TenantId::from_bits(1),
             conversation: ConversationId::from_bits(2),

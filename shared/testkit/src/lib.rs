@@ -10,3 +10,16 @@ pub mod aws;
 pub mod samples;
 pub mod stack;
 pub mod template;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+/// Base64, as Lambda writes binary bodies.
+pub fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// Base64 as tokens use it.
+pub fn base64_url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}

@@ -3,6 +3,8 @@
 use crate::aws;
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
+use aws_sdk_cognitoidentityprovider as cognito;
+use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType};
 use recado_whatsapp::signature;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -144,6 +146,40 @@ impl Stack {
         let answer = send(call).await;
         let token = answer.body.pointer("/AuthenticationResult/AccessToken").and_then(Value::as_str);
         token.map(str::to_owned).ok_or_else(|| format!("{email} could not sign in: {answer:?}"))
+    }
+
+    /// Makes a person who can sign in with this password; returns the subject of their tokens. One who
+    /// exists already gets the password.
+    pub async fn create_user(&self, email: &str, password: &str) -> Result<String, cognito::Error> {
+        let client = cognito::Client::new(&self.sdk_config());
+        let pool = &self.auth.user_pool_id;
+        let attribute = |name: &str, value: &str| AttributeType::builder().name(name).value(value).build();
+        let created = client
+            .admin_create_user()
+            .user_pool_id(pool)
+            .username(email)
+            .user_attributes(attribute("email", email)?)
+            .user_attributes(attribute("email_verified", "true")?)
+            .message_action(MessageActionType::Suppress)
+            .send()
+            .await;
+        match created.map_err(cognito::Error::from) {
+            Ok(_) | Err(cognito::Error::UsernameExistsException(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let set = client.admin_set_user_password().user_pool_id(pool).username(email);
+        set.password(password).permanent(true).send().await?;
+        let user = client.admin_get_user().user_pool_id(pool).username(email).send().await?;
+        let subject = user.user_attributes().iter().find(|attribute| attribute.name() == "sub");
+        Ok(subject.and_then(AttributeType::value).unwrap_or_default().to_owned())
+    }
+
+    /// Lets a person register tenants.
+    pub async fn make_deployment_admin(&self, email: &str) -> Result<(), cognito::Error> {
+        let client = cognito::Client::new(&self.sdk_config());
+        let add = client.admin_add_user_to_group().user_pool_id(&self.auth.user_pool_id).username(email);
+        add.group_name("deployment-admins").send().await?;
+        Ok(())
     }
 
     /// Posts a body to the webhook, signed as Meta would.

@@ -3,6 +3,7 @@
 //! An item is carried as Meta sent it (`raw`), with what the webhook knew around it. Whoever reads
 //! it decides what it means; whatever cannot be understood can still be kept.
 
+use recado_domain::ids::MessageId;
 use recado_domain::order::MessageOrder;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -98,8 +99,13 @@ impl<'a> Envelope<'a> {
         if envelope.v == VERSION { Ok(envelope) } else { Err(EnvelopeError::Version(envelope.v)) }
     }
 
-    /// Where a message of this time stands in its conversation.
-    pub fn order(&self, timestamp: jiff::Timestamp) -> MessageOrder {
-        MessageOrder { timestamp: timestamp.as_second(), received: self.received, position: self.item.position }
+    /// Where a message of this time and id stands in its conversation.
+    pub fn order(&self, timestamp: jiff::Timestamp, id: MessageId) -> MessageOrder {
+        MessageOrder {
+            timestamp: timestamp.as_second(),
+            received: self.received,
+            position: self.item.position,
+            tie: id.tie(),
+        }
     }
 }

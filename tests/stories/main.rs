@@ -1,0 +1,17 @@
+//! What the hub does as a whole, told on a running local stack.
+//!
+//! The stories run side by side on one stack; each brings its own tenants, so none sees another's data.
+//! `cargo xtask test` brings the stack up and says where it is in `RECADO_STACK`; without that, the one
+//! of `cargo xtask up` is used.
+#![allow(clippy::unwrap_used, reason = "a story stops at the first surprise")]
+
+mod api;
+mod events;
+mod ingest;
+mod lab;
+mod races;
+mod round_trip;
+mod sending;
+mod sweep;
+mod template;
+mod world;

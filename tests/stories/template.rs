@@ -1,0 +1,194 @@
+//! Rules that the template keeps.
+
+use recado_testkit::template::{load, repository};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+fn of_type<'a>(template: &'a Value, kind: &'a str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    template["Resources"].as_object().unwrap().iter().filter(move |(_, resource)| resource["Type"] == kind)
+}
+
+fn functions(template: &Value) -> Vec<(&String, &Value)> {
+    of_type(template, "AWS::Serverless::Function").collect()
+}
+
+fn binary(function: &Value) -> &str {
+    function.pointer("/Metadata/BuildProperties/Binary").and_then(Value::as_str).unwrap()
+}
+
+#[test]
+fn every_binary_has_one_function_and_every_function_a_package() {
+    let template = load();
+    let deployed: Vec<_> = functions(&template).into_iter().map(|(_, function)| binary(function).to_owned()).collect();
+    let folders = std::fs::read_dir(repository().join("functions")).unwrap();
+    let packages: BTreeSet<_> = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(deployed.len(), packages.len(), "functions: {deployed:?}, packages: {packages:?}");
+    assert_eq!(deployed.into_iter().collect::<BTreeSet<_>>(), packages);
+    for (name, function) in functions(&template) {
+        assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda", "{name}");
+    }
+}
+
+#[test]
+fn every_main_is_short_and_every_library_says_what_it_promises() {
+    for folder in std::fs::read_dir(repository().join("functions")).unwrap() {
+        let folder = folder.unwrap().path();
+        let read = |file: &str| std::fs::read_to_string(folder.join("src").join(file)).unwrap();
+        let lines = read("main.rs").lines().count();
+        assert!(lines <= 45, "{} has a main of {lines} lines", folder.display());
+        let library = read("lib.rs");
+        for promise in ["**Trigger:**", "**Promise:**", "**Idempotency:**", "**On failure:**"] {
+            assert!(library.contains(promise), "{} does not state its {promise}", folder.display());
+        }
+    }
+}
+
+#[test]
+fn every_queue_has_dead_letters_and_its_own_patience() {
+    let template = load();
+    let redriven: Vec<_> = of_type(&template, "AWS::SQS::Queue")
+        .filter(|(_, queue)| queue["Properties"].get("RedrivePolicy").is_some())
+        .collect();
+    assert!(redriven.len() >= 4, "only {} queues", redriven.len());
+    for (name, queue) in redriven {
+        let policy = &queue["Properties"]["RedrivePolicy"];
+        let dead_letters = policy["deadLetterTargetArn"]["Fn::GetAtt"][0].as_str().unwrap();
+        let target = &template["Resources"][dead_letters];
+        assert_eq!(
+            target["Properties"]["MessageRetentionPeriod"], 1_209_600,
+            "{dead_letters} must keep its messages for 14 days"
+        );
+        assert!(policy["maxReceiveCount"].as_u64().unwrap() >= 3, "{name}");
+        assert_eq!(queue["Properties"]["VisibilityTimeout"]["Ref"], "VisibilityTimeoutSeconds", "{name}");
+    }
+}
+
+#[test]
+fn a_failed_message_waits_longer_than_any_worker_runs() {
+    let template = load();
+    let visibility = template["Parameters"]["VisibilityTimeoutSeconds"]["Default"].as_i64().unwrap();
+    for (name, function) in functions(&template) {
+        let properties = &function["Properties"];
+        let timeout = properties["Timeout"].as_i64().unwrap();
+        for (_, event) in
+            properties["Events"].as_object().into_iter().flatten().filter(|(_, event)| event["Type"] == "SQS")
+        {
+            assert!(
+                visibility >= 6 * timeout,
+                "{name} runs up to {timeout} s, a message stays hidden for {visibility} s"
+            );
+            let event = &event["Properties"];
+            assert_eq!(event["FunctionResponseTypes"], serde_json::json!(["ReportBatchItemFailures"]), "{name}");
+            assert!(event["ScalingConfig"]["MaximumConcurrency"].as_u64().unwrap() >= 2, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_call_to_graph_ends_before_its_function_and_its_function_before_its_lease() {
+    let template = load();
+    let functions = functions(&template);
+    let (_, outbound) = functions.iter().find(|(_, function)| binary(function) == "outbound").unwrap();
+    let function = outbound["Properties"]["Timeout"].as_i64().unwrap();
+    let call = i64::try_from(recado_whatsapp::graph::CALL_TIMEOUT.as_secs()).unwrap();
+    let lease = recado_domain::outbox::LEASE.as_secs();
+    assert!(call + 8 < function && function < lease, "call {call} s, function {function} s, lease {lease} s");
+}
+
+#[test]
+fn the_stream_is_bounded_in_retries_and_age_and_reports_what_it_gave_up() {
+    let template = load();
+    let streams: Vec<_> = functions(&template)
+        .into_iter()
+        .flat_map(|(_, function)| function["Properties"]["Events"].as_object().into_iter().flatten())
+        .filter(|(_, event)| event["Type"] == "DynamoDB")
+        .collect();
+    assert_eq!(streams.len(), 1);
+    for (name, event) in streams {
+        let event = &event["Properties"];
+        assert!(event["MaximumRetryAttempts"].as_i64().unwrap() > 0, "{name}");
+        assert!(event["MaximumRecordAgeInSeconds"].as_i64().unwrap() > 0, "{name}");
+        assert!(event.pointer("/DestinationConfig/OnFailure/Destination").is_some(), "{name}");
+    }
+}
+
+#[test]
+fn every_function_has_a_role_and_a_log_of_its_own() {
+    let template = load();
+    let mut roles = BTreeSet::new();
+    let mut logs = BTreeSet::new();
+    for (name, function) in functions(&template) {
+        let role = function.pointer("/Properties/Role/Fn::GetAtt/0").and_then(Value::as_str);
+        let log = function.pointer("/Properties/LoggingConfig/LogGroup/Ref").and_then(Value::as_str);
+        assert!(roles.insert(role.unwrap_or_else(|| panic!("{name} has no role"))), "{name} shares its role");
+        assert!(logs.insert(log.unwrap_or_else(|| panic!("{name} has no log"))), "{name} shares its log");
+        let retention = &template["Resources"][log.unwrap()]["Properties"]["RetentionInDays"];
+        assert_eq!(retention["Ref"], "LogRetentionDays", "the log of {name} is kept for ever");
+    }
+}
+
+#[test]
+fn no_role_may_do_anything_to_everything() {
+    let template = load();
+    let mut statements = 0;
+    for (name, role) in of_type(&template, "AWS::IAM::Role") {
+        assert!(
+            role["Properties"].get("ManagedPolicyArns").is_none(),
+            "{name} takes a policy that is not written here"
+        );
+        for policy in role["Properties"]["Policies"].as_array().unwrap() {
+            for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+                statements += 1;
+                for action in statement["Action"].as_array().unwrap() {
+                    assert!(!action.as_str().unwrap().contains('*'), "{name} may {action}");
+                }
+                assert_ne!(statement["Resource"], "*", "{name} reaches everything with {}", statement["Action"]);
+            }
+        }
+    }
+    assert!(statements > 16, "only {statements} statements were looked at");
+}
+
+#[test]
+fn only_the_sender_decrypts_tokens_and_the_webhook_cannot_touch_the_table() {
+    let template = load();
+    let may = |action: &str| {
+        let roles = of_type(&template, "AWS::IAM::Role").filter(|(_, role)| role.to_string().contains(action));
+        roles.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(may("\"kms:Decrypt\""), ["OutboundRole"]);
+    assert_eq!(may("\"kms:Encrypt\""), ["ApiRole"]);
+    assert!(!may("dynamodb:").contains(&"WebhookRole"));
+    assert_eq!(may("dynamodb:Scan"), [""; 0]);
+}
+
+#[test]
+fn the_crates_keep_to_their_floors() {
+    let manifest = |path: &str| std::fs::read_to_string(repository().join(path).join("Cargo.toml")).unwrap();
+    let depends = |path: &str, on: &str| {
+        let text = manifest(path);
+        let dependencies = text.split("[dependencies]").nth(1).unwrap_or_default();
+        let dependencies = dependencies.split("\n[").next().unwrap_or_default().to_owned();
+        dependencies.lines().any(|line| line.starts_with(&format!("{on}.")) || line.starts_with(&format!("{on} ")))
+    };
+    let ours = ["recado-domain", "recado-ingest", "recado-platform", "recado-store", "recado-whatsapp"];
+    for other in ours {
+        assert!(!depends("shared/domain", other), "domain depends on {other}");
+    }
+    for crate_name in ["platform", "store", "whatsapp"] {
+        for other in ours.into_iter().filter(|other| *other != "recado-domain") {
+            assert!(!depends(&format!("shared/{crate_name}"), other), "{crate_name} depends on {other}");
+        }
+    }
+    assert!(!depends("functions/webhook", "recado-store"), "the webhook links the store");
+    for folder in std::fs::read_dir(repository().join("functions")).unwrap() {
+        let name = folder.unwrap().file_name().into_string().unwrap();
+        let path = format!("functions/{name}");
+        for other in std::fs::read_dir(repository().join("functions")).unwrap() {
+            let other = other.unwrap().file_name().into_string().unwrap();
+            assert!(!depends(&path, &other), "{name} depends on the function {other}");
+        }
+    }
+    assert!(Path::new(&repository()).join("template.yaml").exists());
+}
