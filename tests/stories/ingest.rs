@@ -77,8 +77,9 @@ async fn messages_of_one_webhook_are_counted_once_each_whatever_comes_twice() {
     let time = now();
     let mut body = tenant.text_webhook("5491155551234", "wamid.1", time, "uno");
     let messages = body["entry"][0]["changes"][0]["value"]["messages"].as_array_mut().unwrap();
-    for (wamid, text) in [("wamid.2", "dos"), ("wamid.1", "uno"), ("wamid.3", "tres")] {
-        messages.push(json!({"from": "5491155551234", "id": wamid, "timestamp": time.to_string(), "type": "text", "text": {"body": text}}));
+    for (second, wamid, text) in [(1, "wamid.2", "dos"), (0, "wamid.1", "uno"), (2, "wamid.3", "tres")] {
+        let timestamp = (time + second).to_string();
+        messages.push(json!({"from": "5491155551234", "id": wamid, "timestamp": timestamp, "type": "text", "text": {"body": text}}));
     }
     for _ in 0..3 {
         assert_eq!(tenant.stack.post_webhook(body.to_string().as_bytes()).await.status, 200);
@@ -121,4 +122,30 @@ async fn a_customer_without_a_phone_number_is_known_and_answered_by_their_busine
     tenant.message_with_status(&conversation, &reply.body["id"], "READ").await;
     let sent = tenant.sent().await;
     assert_eq!((&sent[0]["request"]["recipient"], sent[0]["request"].get("to")), (&json!("AR.777"), None));
+}
+
+#[tokio::test]
+async fn a_status_that_carries_another_tenants_key_changes_nothing_there() {
+    let (victim, other) = (Tenant::with_statuses(json!(["sent"])).await, Tenant::new().await);
+    victim.customer_writes("5491155551234", "hola").await;
+    let conversation = victim.conversation().await;
+    let reply = victim.reply(&conversation, "c1", "respuesta").await;
+    let sent = victim.message_with_status(&conversation, &reply.body["id"], "SENT").await;
+    let key = format!("v1.{}.{}.1", victim.tenant_id, reply.body["id"].as_str().unwrap());
+
+    let status =
+        json!({"id": sent["wamid"], "status": "read", "timestamp": now().to_string(), "biz_opaque_callback_data": key});
+    let body = json!({"object": "whatsapp_business_account", "entry": [{"id": other.waba_id, "changes": [{"field": "messages",
+        "value": {"metadata": {"phone_number_id": other.phone_number_id}, "statuses": [status]}}]}]});
+    assert_eq!(other.stack.post_webhook(body.to_string().as_bytes()).await.status, 200);
+    let store = Lab::store_of(&other.stack);
+    let scope = ParkedScope::Tenant(recado_domain::ids::TenantId::parse(&other.tenant_id).unwrap());
+    eventually("the foreign key to be parked with its sender", async || {
+        let parked = store.parked(&scope).await.map_err(|error| error.to_string())?;
+        let found = parked.iter().any(|item| item.reason == "the callback key names another tenant");
+        if found { Ok(()) } else { Err(format!("{parked:?}")) }
+    })
+    .await;
+    let after = victim.message_with_status(&conversation, &reply.body["id"], "SENT").await;
+    assert_eq!(after, sent, "another tenant's status moved the message");
 }

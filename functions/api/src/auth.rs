@@ -1,6 +1,6 @@
 //! Who is asking, and for which tenant.
 //!
-//! A handler that takes a [`Member`] cannot run without a verified access token and a membership that
+//! A handler that takes a `Member` cannot run without a verified access token and a membership that
 //! was read for this very request, so a revoked membership ends at once.
 
 use crate::Api;

@@ -3,7 +3,7 @@
 use api::auth::TokenVerifier;
 use api::cursor::CursorKey;
 use api::{Api, router};
-use lambda_http::{Error, run};
+use lambda_http::run;
 use recado_platform::clock::Clock;
 use recado_platform::secret::SecretDocument;
 use recado_platform::settings::{optional, required};
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    telemetry::start(async {
+    telemetry::start(async || {
         let config = aws::config().await;
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let cursor_key: SecretDocument<CursorKey> =

@@ -51,3 +51,61 @@ impl Fanout {
         self.outbound.send_all(wake_ups.collect()).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use recado_testkit::aws::client_config;
+    use serde_json::json;
+    use wiremock::{Mock, MockServer, ResponseTemplate, matchers::method};
+
+    const TENANT: &str = "tnt_00000000000000000000000001";
+
+    fn inserted(entity: &str, conversation: u8) -> Value {
+        let pk = format!("TENANT#{TENANT}#CONVERSATION#cnv_0000000000000000000000000{conversation}");
+        json!({"eventID": "1", "eventName": "INSERT", "eventVersion": "1.1", "eventSource": "aws:dynamodb", "awsRegion": "us-east-1",
+            "dynamodb": {"ApproximateCreationDateTime": 1, "Keys": {}, "SequenceNumber": "1", "SizeBytes": 1, "StreamViewType": "NEW_AND_OLD_IMAGES",
+                "NewImage": {"entity": {"S": entity}, "pk": {"S": pk}}}})
+    }
+
+    async fn follow(records: Vec<Value>, queue_takes_all: bool) -> (Result<(), QueueError>, Vec<Value>) {
+        let sqs = MockServer::start().await;
+        let answer = move |request: &wiremock::Request| {
+            let asked: Value = request.body_json().unwrap();
+            let ids = asked["Entries"].as_array().unwrap().iter().map(|entry| entry["Id"].clone());
+            let taken =
+                ids.filter(|_| queue_takes_all).map(|id| json!({"Id": id, "MessageId": "m", "MD5OfMessageBody": "x"}));
+            ResponseTemplate::new(200).set_body_json(json!({"Successful": taken.collect::<Vec<_>>(), "Failed": []}))
+        };
+        Mock::given(method("POST")).respond_with(answer).mount(&sqs).await;
+        let client = aws_sdk_sqs::Client::new(&client_config(&sqs.uri()));
+        let fanout = Fanout { outbound: Queue::new(client, format!("{}/0/outbound", sqs.uri())) };
+        let followed = fanout.handle(StreamBatch { records }).await;
+        let requests = sqs.received_requests().await.unwrap();
+        let entries = requests
+            .iter()
+            .flat_map(|request| request.body_json::<Value>().unwrap()["Entries"].as_array().unwrap().clone());
+        let tasks = entries.map(|entry| serde_json::from_str(entry["MessageBody"].as_str().unwrap()).unwrap());
+        (followed, tasks.collect())
+    }
+
+    #[tokio::test]
+    async fn each_conversation_is_woken_once_and_a_record_that_cannot_be_decoded_holds_nobody_up() {
+        let records = vec![
+            json!({"dynamodb": 7}),
+            inserted("outbox", 1),
+            inserted("message", 3),
+            inserted("outbox", 2),
+            inserted("outbox", 1),
+        ];
+        let (followed, tasks) = follow(records, true).await;
+        followed.unwrap();
+        let wake_up = |conversation: u8| json!({"task": "wake-up.v1", "tenant": TENANT, "conversation": format!("cnv_0000000000000000000000000{conversation}")});
+        assert_eq!(tasks, [wake_up(1), wake_up(2)]);
+    }
+
+    #[tokio::test]
+    async fn the_whole_batch_comes_again_if_the_queue_does_not_take_a_wake_up() {
+        assert!(follow(vec![inserted("outbox", 1)], false).await.0.is_err());
+    }
+}

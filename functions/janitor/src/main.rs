@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    telemetry::start(async {
+    telemetry::start(async || {
         let config = aws::config().await;
         let janitor = Janitor {
             store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),

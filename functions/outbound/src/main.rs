@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    telemetry::start(async {
+    telemetry::start(async || {
         let config = aws::config().await;
         let version = optional("GRAPH_VERSION").unwrap_or_else(|| DEFAULT_VERSION.to_owned());
         let outbound = Outbound {

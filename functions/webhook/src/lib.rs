@@ -14,6 +14,9 @@
 //! make it readable. A missing or wrong signature is a 401, a wrong verify token a 403, a body above
 //! 3 MiB a 413. Without a usable app secret the process does not start.
 
+#[cfg(test)]
+mod tests;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::http::{Method, StatusCode, header};

@@ -11,7 +11,7 @@ use webhook::Webhook;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    telemetry::start(async {
+    telemetry::start(async || {
         let config = aws::config().await;
         let sqs = aws_sdk_sqs::Client::new(&config);
         let queue = |name| required(name).map(|url| Queue::new(sqs.clone(), url));

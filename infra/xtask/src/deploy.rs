@@ -179,8 +179,11 @@ pub(crate) async fn with_sam(options: &Options) -> anyhow::Result<HashMap<String
             .env("AWS_DEFAULT_REGION", crate::lifecycle::REGION);
         Ok(sam)
     };
-    let step = Step::begin("sam build (without SAM_BUILD_MODE=debug it builds for release, which takes minutes)");
+    let step = Step::begin("sam build (for release, unless SAM_BUILD_MODE=debug; it takes minutes)");
     let mut build = sam()?;
+    if options.for_tests {
+        build.env("SAM_BUILD_MODE", "debug");
+    }
     build.args(["build", "--template", "template.yaml", "--build-dir"]).arg(&build_folder);
     build.arg("--parameter-overrides").args(&overrides);
     run_quietly("sam build", &mut build, &options.folder.join("log/sam-build.log"))?;

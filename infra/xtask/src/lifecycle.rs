@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
 
 /// The one region of the local stack: what is in one region cannot be seen from another.
 pub(crate) const REGION: &str = "us-east-1";
@@ -60,6 +61,12 @@ impl Ports {
             ports.push(listener?.local_addr()?.port());
         }
         Ok(Self { aws: ports[0], http: ports[1], meta: ports[2] })
+    }
+
+    /// The first of three ports in a row that nobody uses.
+    pub(crate) fn free_row() -> anyhow::Result<u16> {
+        let free = |port: &u16| Self::from(*port).is_ok_and(|ports| ports.check_free().is_ok());
+        (20_000..60_000).step_by(100).find(free).context("no three free ports in a row")
     }
 
     fn check_free(self) -> anyhow::Result<()> {
@@ -126,20 +133,22 @@ fn run_file(folder: &Path) -> PathBuf {
 pub(crate) struct Running {
     folder: PathBuf,
     servers: Arc<Mutex<Vec<Server>>>,
+    /// Stops everything on Ctrl-C.
+    watch: JoinHandle<()>,
     let_go: bool,
 }
 
 impl Running {
     fn new(folder: &Path) -> Self {
-        let running = Self { folder: folder.to_owned(), servers: Arc::default(), let_go: false };
-        let (folder, servers) = (running.folder.clone(), running.servers.clone());
-        tokio::spawn(async move {
+        let servers = Arc::<Mutex<Vec<Server>>>::default();
+        let (watched_folder, watched) = (folder.to_owned(), servers.clone());
+        let watch = tokio::spawn(async move {
             interrupted().await;
             println!("\nStopping …");
-            stop(&folder, &servers);
+            stop(&watched_folder, &watched);
             std::process::exit(130);
         });
-        running
+        Self { folder: folder.to_owned(), servers, watch, let_go: false }
     }
 
     fn start(&self, name: &str, command: &mut Command, log: &Path) -> anyhow::Result<Server> {
@@ -161,6 +170,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.watch.abort();
         if !self.let_go {
             stop(&self.folder, &self.servers);
         }
@@ -231,6 +241,13 @@ pub(crate) fn down(folder: &Path) -> anyhow::Result<()> {
     stop(folder, &Mutex::new(servers));
     println!("The local stack is stopped.");
     Ok(())
+}
+
+/// The servers of the stack that runs from this folder.
+pub(crate) fn servers_of(folder: &Path) -> Vec<Server> {
+    let text = fs::read(run_file(folder)).unwrap_or_default();
+    let file: Option<RunFile> = serde_json::from_slice(&text).ok();
+    file.map(|file| file.servers).unwrap_or_default()
 }
 
 /// The stack that runs from this folder, if one does. What is left of one that died is removed.

@@ -85,7 +85,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Down => lifecycle::down(&local),
         Command::Token { email } => token(&local, email.as_deref()).await,
         Command::Test => test::run(&local).await,
-        Command::Bench { .. } => Ok(()),
+        Command::Bench { build } => bench::run(&local, build).await,
     }
 }
 

@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
 /// Runs a function's `main`: starts logging, and if it cannot start, says why in one line of the log.
-pub async fn start(main: impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>>) -> ExitCode {
+pub async fn start(main: impl AsyncFnOnce() -> Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
     init();
-    match main.await {
+    match Box::pin(main()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = chain(&*error), "refused to start");

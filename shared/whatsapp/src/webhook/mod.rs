@@ -1,6 +1,6 @@
 //! Webhook payloads, read leniently.
 //!
-//! [`split`] takes a verified body apart into single items without interpreting them, so that a
+//! [`split()`] takes a verified body apart into single items without interpreting them, so that a
 //! malformed or unknown item never hurts its neighbours. [`message`] and [`status`] read one item.
 //! Every field but the ids is optional, numbers may come as strings and strings as numbers, and
 //! what we do not know is kept as Meta sent it.
