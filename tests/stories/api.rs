@@ -147,6 +147,7 @@ async fn a_tenant_is_registered_only_by_an_administrator_and_only_with_a_number_
         request
     };
     let admin = deployment_admin().await;
+    let member = json!({"userId": "u", "email": "u@x.example", "name": "U", "role": "admin"});
     for (token, change, status, code) in [
         (&tenant.agent, json!({}), 403, "FORBIDDEN"),
         (&admin, json!({}), 409, "NUMBER_TAKEN"),
@@ -154,6 +155,8 @@ async fn a_tenant_is_registered_only_by_an_administrator_and_only_with_a_number_
         (&admin, json!({"phoneNumberId": "1"}), 422, "NUMBER_NOT_LISTED"),
         (&admin, json!({"name": " "}), 400, "INVALID_REQUEST"),
         (&admin, json!({"members": []}), 400, "INVALID_REQUEST"),
+        (&admin, json!({"members": [member, member]}), 400, "INVALID_REQUEST"),
+        (&admin, json!({"accessToken": "x".repeat(4097)}), 400, "INVALID_REQUEST"),
         (&admin, json!({"surprise": 1}), 400, "INVALID_REQUEST"),
     ] {
         let answer = tenant.stack.post(token, "/tenants", &request(change.clone())).await;

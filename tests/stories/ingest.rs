@@ -149,3 +149,20 @@ async fn a_status_that_carries_another_tenants_key_changes_nothing_there() {
     let after = victim.message_with_status(&conversation, &reply.body["id"], "SENT").await;
     assert_eq!(after, sent, "another tenant's status moved the message");
 }
+
+#[tokio::test]
+async fn a_message_that_the_table_never_takes_is_parked_and_its_neighbours_are_stored() {
+    let lab = Lab::new().await;
+    let sender = crate::lab::phone("5491155551234");
+    let time = lab.now().as_second().to_string();
+    // DynamoDB's numbers end at 1E126.
+    let odd =
+        json!({"id": "wamid.odd", "from": "5491155551234", "timestamp": time, "type": "hologram", "hologram": 1e200});
+    lab.deliver(&[lab.text(&sender, "wamid.1", 9, "uno"), lab.envelope(&odd), lab.text(&sender, "wamid.2", 8, "dos")])
+        .await;
+    let inbox = lab.inbox().await;
+    assert_eq!((inbox[0].unread_count, inbox[0].last_preview.expose().as_str()), (2, "dos"));
+    let parked = lab.store.parked(&ParkedScope::Tenant(lab.tenant().await.tenant())).await.unwrap();
+    assert_eq!(parked.len(), 1, "{parked:?}");
+    assert!(parked[0].reason.starts_with("the table does not take it"), "{}", parked[0].reason);
+}

@@ -143,6 +143,11 @@ impl Lab {
         let time = self.now().as_second() - age;
         let message = json!({"id": wamid, "timestamp": time.to_string(), "type": "text", "text": {"body": text},
             "from": sender.wa_id.as_ref().map(WaId::as_str), "from_user_id": sender.bsuid.as_ref().map(Bsuid::as_str)});
+        self.envelope(&message)
+    }
+
+    /// The queue message of any message.
+    pub(crate) fn envelope(&self, message: &Value) -> String {
         let raw = RawValue::from_string(message.to_string()).unwrap();
         let item = Item {
             waba_id: Some(self.waba.as_str().into()),

@@ -25,7 +25,7 @@ async fn claimed(lab: &Lab) -> (MessageId, Claim) {
     let id = lab.compose(conversation.id, "respuesta").await;
     let tenant = lab.tenant().await;
     let (_, entries) = tenant.open_outbox(conversation.id).await.unwrap().unwrap();
-    let Claimed::Ours(claim) = tenant.claim(&entries[0], lab.now()).await.unwrap() else {
+    let Claimed::Ours(claim) = tenant.claim(&entries[0], 1, lab.now()).await.unwrap() else {
         panic!("somebody else has it")
     };
     (id, claim)
@@ -256,21 +256,35 @@ async fn a_wake_up_while_a_send_is_in_flight_leaves_it_and_the_younger_ones_alon
 }
 
 #[tokio::test]
+async fn a_claim_whose_answer_was_lost_recognises_itself_and_nobody_else_does() {
+    let lab = Lab::new().await;
+    let conversation = lab.conversation().await;
+    lab.compose(conversation.id, "respuesta").await;
+    let tenant = lab.tenant().await;
+    let (_, entries) = tenant.open_outbox(conversation.id).await.unwrap().unwrap();
+    let mut claims = Vec::new();
+    for token in [7, 7, 8] {
+        claims.push(matches!(tenant.claim(&entries[0], token, lab.now()).await.unwrap(), Claimed::Ours(_)));
+    }
+    assert_eq!(claims, [true, true, false], "the second is the first one tried again; the third is somebody else");
+}
+
+#[tokio::test]
 async fn a_sender_that_vanishes_after_its_claim_leaves_the_message_unknown_and_never_sent_again() {
     let lab = Lab::new().await;
     let (id, _claim) = claimed(&lab).await;
     let conversation = lab.message(id).await.conversation_id;
-    let due = |due: recado_store::Due| due.outboxes.len();
-    assert_eq!(due(lab.store.due(lab.now() + LEASE - SECOND).await.unwrap()), 0);
+    let due = async |at| lab.store.due_outboxes(at).await.unwrap().len();
+    assert_eq!(due(lab.now() + LEASE - SECOND).await, 0);
     lab.pass(LEASE);
-    assert_eq!(due(lab.store.due(lab.now()).await.unwrap()), 1, "the sweep finds it when the lease has run out");
+    assert_eq!(due(lab.now()).await, 1, "the sweep finds it when the lease has run out");
     lab.wake(conversation).await;
     assert_eq!(current(&lab.message(id).await), MessageStatus::Unknown);
 
     lab.pass(UNKNOWN_WAIT);
-    assert_eq!(due(lab.store.due(lab.now()).await.unwrap()), 1, "and again when the wait for a status is over");
+    assert_eq!(due(lab.now()).await, 1, "and again when the wait for a status is over");
     lab.wake(conversation).await;
-    assert_eq!(due(lab.store.due(lab.now() + UNKNOWN_WAIT).await.unwrap()), 0, "then nothing is open any more");
+    assert_eq!(due(lab.now() + UNKNOWN_WAIT).await, 0, "then nothing is open any more");
     assert!(lab.sent().await.is_empty());
 
     let late = report(&lab, Some(id), "wamid.late", MessageStatus::Delivered, lab.now());
@@ -338,7 +352,7 @@ async fn early_statuses_are_looked_at_again_ever_more_rarely_and_merged_if_whoev
     let delivered = report(&lab, None, "wamid.out", MessageStatus::Delivered, lab.now());
     assert_eq!(tenant.hear_status(&delivered, lab.now()).await.unwrap(), Heard::Waiting);
 
-    let early = async || lab.store.due(lab.now()).await.unwrap().early;
+    let early = async || Vec::from_iter(lab.store.due_early(lab.now()).await.unwrap());
     assert!(early().await.is_empty());
     lab.pass(SignedDuration::from_mins(1));
     let wait = early().await.remove(0);

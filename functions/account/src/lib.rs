@@ -15,6 +15,7 @@ use recado_ingest::Gate;
 use recado_platform::batch::{self, Delivery};
 use recado_platform::clock::Clock;
 use recado_store::{Store, StoreError};
+use recado_whatsapp::webhook::word;
 
 /// The function and what it uses.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl Account {
 
     async fn keep(&self, delivery: &Delivery) -> Result<(), StoreError> {
         let Some(admitted) = self.gate.admit(delivery).await? else { return Ok(()) };
-        let field = admitted.envelope.item.field.as_deref().unwrap_or("(none)");
+        let field = word(admitted.envelope.item.field.as_deref().unwrap_or_default());
         self.gate.park_for(&admitted, format!("the field `{field}` is kept, but not applied yet")).await
     }
 }

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start(async || {
-        let client = aws_sdk_dynamodb::Client::new(&aws::config().await);
+        let client = aws_sdk_dynamodb::Client::new(&aws::config(aws::WORKER).await);
         let account = Account::new(Store::new(client, required("TABLE_NAME")?), Clock::system());
         run(service_fn(async |event: LambdaEvent<SqsEvent>| Ok::<_, Error>(account.handle(event.payload).await))).await
     })

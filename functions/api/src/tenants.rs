@@ -13,8 +13,9 @@ use recado_domain::tenant::Role;
 use recado_platform::vault::Purpose;
 use recado_store::{NewMember, NewTenant, Number, NumberStatus, Registered};
 use recado_whatsapp::graph::ManageError;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A business and its first number.
@@ -57,6 +58,9 @@ pub(crate) struct RegisteredView {
 /// How many people can be named at once: they all go into one transaction.
 const MAX_MEMBERS: usize = 50;
 
+/// KMS encrypts at most this much directly.
+const MAX_TOKEN_BYTES: usize = 4096;
+
 /// `POST /tenants`: registers a business. Its number becomes routable only after Graph, asked with the
 /// business's own token, lists it under the account that it is said to belong to.
 pub(crate) async fn register(
@@ -70,6 +74,13 @@ pub(crate) async fn register(
     }
     if request.members.is_empty() || request.members.len() > MAX_MEMBERS {
         return Err(ApiError::invalid("members", format!("must name 1 to {MAX_MEMBERS} people")));
+    }
+    let people: BTreeSet<_> = request.members.iter().map(|member| member.user_id.as_str()).collect();
+    if people.len() < request.members.len() {
+        return Err(ApiError::invalid("members", "must name each person once"));
+    }
+    if !(1..=MAX_TOKEN_BYTES).contains(&request.access_token.expose_secret().len()) {
+        return Err(ApiError::invalid("accessToken", format!("must have 1 to {MAX_TOKEN_BYTES} bytes")));
     }
     let listed = api.graph.phone_numbers(&request.access_token, &request.waba_id).await.map_err(unconfirmed)?;
     let Some(number) = listed.into_iter().find(|number| number.id == request.phone_number_id) else {

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start(async || {
-        let sqs = aws_sdk_sqs::Client::new(&aws::config().await);
+        let sqs = aws_sdk_sqs::Client::new(&aws::config(aws::WORKER).await);
         let fanout = Fanout { outbound: Queue::new(sqs, required("OUTBOUND_QUEUE_URL")?) };
         run(service_fn(async |event: LambdaEvent<StreamBatch>| Ok::<_, Error>(fanout.handle(event.payload).await?)))
             .await

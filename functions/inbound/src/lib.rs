@@ -15,11 +15,12 @@
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::future::join_all;
 use recado_domain::contact::Identities;
-use recado_domain::ids::{MessageId, PhoneNumberId};
+use recado_domain::ids::MessageId;
 use recado_ingest::{Admitted, Gate};
 use recado_platform::batch::{self, Delivery};
 use recado_platform::clock::Clock;
-use recado_store::{InboundBatch, NewMessage, Recorded, Store, StoreError, TenantStore};
+use recado_platform::telemetry::chain;
+use recado_store::{InboundBatch, NewMessage, Recorded, Store, StoreError};
 use recado_whatsapp::envelope::Kind;
 use recado_whatsapp::webhook::message::InboundMessage;
 
@@ -31,18 +32,15 @@ pub struct Inbound {
 }
 
 /// A message that is ready to be stored.
-struct Arrival {
-    delivery: String,
-    store: TenantStore,
-    number: PhoneNumberId,
+struct Arrival<'a> {
+    admitted: Admitted<'a>,
     sender: Identities,
     message: NewMessage,
 }
 
 /// Arrivals that are stored together: one sender, one number.
-struct Group {
-    deliveries: Vec<String>,
-    store: TenantStore,
+struct Group<'a> {
+    admitted: Vec<Admitted<'a>>,
     batch: InboundBatch,
 }
 
@@ -57,7 +55,7 @@ impl Inbound {
         let deliveries = batch::deliveries(event);
         let read = join_all(deliveries.iter().map(|delivery| batch::attempt(self.read(delivery)))).await;
         let mut failed = Vec::new();
-        let mut groups: Vec<Group> = Vec::new();
+        let mut groups: Vec<Group<'_>> = Vec::new();
         for (delivery, outcome) in deliveries.iter().zip(read) {
             match outcome {
                 Some(Some(arrival)) => put_in_group(&mut groups, arrival),
@@ -66,31 +64,33 @@ impl Inbound {
             }
         }
         let recorded = join_all(groups.iter().map(|group| batch::attempt(self.record(group)))).await;
-        for (group, outcome) in groups.into_iter().zip(recorded) {
+        for (group, outcome) in groups.iter().zip(recorded) {
             if outcome.is_none() {
-                failed.extend(group.deliveries);
+                failed.extend(group.admitted.iter().map(|admitted| admitted.delivery.id.clone()));
             }
         }
         batch::response(failed)
     }
 
     /// Reads a delivery. `None`: it was parked, and is done with.
-    async fn read(&self, delivery: &Delivery) -> Result<Option<Arrival>, StoreError> {
+    async fn read<'a>(&self, delivery: &'a Delivery) -> Result<Option<Arrival<'a>>, StoreError> {
         let Some(admitted) = self.gate.admit(delivery).await? else { return Ok(None) };
         let item = &admitted.envelope.item;
-        if item.kind != Kind::Message {
-            return self.park(&admitted, format!("a {:?} does not belong on this queue", item.kind)).await;
-        }
-        let message = match InboundMessage::parse(item.raw, item.contact) {
+        let read = match item.kind {
+            Kind::Message => InboundMessage::parse(item.raw, item.contact).map_err(|error| chain(&error)),
+            kind => Err(format!("a {kind:?} does not belong on this queue")),
+        };
+        let message = match read {
             Ok(message) => message,
-            Err(error) => return self.park(&admitted, recado_platform::telemetry::chain(&error)).await,
+            Err(reason) => {
+                self.gate.park_for(&admitted, reason).await?;
+                return Ok(None);
+            }
         };
         let id = MessageId::of_wamid(&admitted.number, &message.wamid);
         let order = admitted.envelope.order(message.timestamp, id);
         Ok(Some(Arrival {
-            delivery: delivery.id.clone(),
-            store: admitted.store,
-            number: admitted.number,
+            admitted,
             sender: message.sender,
             message: NewMessage {
                 wamid: message.wamid,
@@ -104,35 +104,52 @@ impl Inbound {
         }))
     }
 
-    async fn park(&self, admitted: &Admitted<'_>, reason: String) -> Result<Option<Arrival>, StoreError> {
-        self.gate.park_for(admitted, reason).await.map(|()| None)
+    /// Stores a group. If the table will never take it, the messages go one by one, and the one that is
+    /// at fault is parked instead of taking the others along.
+    async fn record(&self, group: &Group<'_>) -> Result<(), StoreError> {
+        let store = &group.admitted[0].store;
+        let recorded = match store.record_inbound(&group.batch, self.clock.now()).await {
+            Ok(recorded) => recorded,
+            Err(error) if error.is_transient() => return Err(error),
+            Err(_) => return self.record_one_by_one(group).await,
+        };
+        let stored = recorded.iter().filter(|recorded| **recorded == Recorded::Stored).count();
+        tracing::debug!(tenant = %store.tenant(), stored, duplicates = recorded.len() - stored, "recorded");
+        Ok(())
     }
 
-    async fn record(&self, group: &Group) -> Result<(), StoreError> {
-        let recorded = group.store.record_inbound(&group.batch, self.clock.now()).await?;
-        let stored = recorded.iter().filter(|recorded| **recorded == Recorded::Stored).count();
-        tracing::debug!(tenant = %group.store.tenant(), stored, duplicates = recorded.len() - stored, "recorded");
+    async fn record_one_by_one(&self, group: &Group<'_>) -> Result<(), StoreError> {
+        for (admitted, message) in group.admitted.iter().zip(&group.batch.messages) {
+            let InboundBatch { number, sender, .. } = &group.batch;
+            let alone =
+                InboundBatch { number: number.clone(), sender: sender.clone(), messages: vec![message.clone()] };
+            match admitted.store.record_inbound(&alone, self.clock.now()).await {
+                Ok(_) => {}
+                Err(error) if error.is_transient() => return Err(error),
+                // Without its cause: that may quote what the message says.
+                Err(error) => self.gate.park_for(admitted, format!("the table does not take it: {error}")).await?,
+            }
+        }
         Ok(())
     }
 }
 
-fn put_in_group(groups: &mut Vec<Group>, arrival: Arrival) {
+fn put_in_group<'a>(groups: &mut Vec<Group<'a>>, arrival: Arrival<'a>) {
+    let Arrival { admitted, sender, message } = arrival;
     let group = groups.iter_mut().find(|group| {
-        let InboundBatch { number, sender, .. } = &group.batch;
-        *number == arrival.number && sender.wa_id == arrival.sender.wa_id && sender.bsuid == arrival.sender.bsuid
+        let InboundBatch { number, sender: known, .. } = &group.batch;
+        *number == admitted.number && known.wa_id == sender.wa_id && known.bsuid == sender.bsuid
     });
     match group {
         Some(group) => {
-            group.deliveries.push(arrival.delivery);
-            let Identities { name, username, .. } = arrival.sender;
-            group.batch.sender.name = name.or(group.batch.sender.name.take());
-            group.batch.sender.username = username.or(group.batch.sender.username.take());
-            group.batch.messages.push(arrival.message);
+            group.admitted.push(admitted);
+            group.batch.sender.name = sender.name.or(group.batch.sender.name.take());
+            group.batch.sender.username = sender.username.or(group.batch.sender.username.take());
+            group.batch.messages.push(message);
         }
-        None => groups.push(Group {
-            deliveries: vec![arrival.delivery],
-            store: arrival.store,
-            batch: InboundBatch { number: arrival.number, sender: arrival.sender, messages: vec![arrival.message] },
-        }),
+        None => {
+            let batch = InboundBatch { number: admitted.number.clone(), sender, messages: vec![message] };
+            groups.push(Group { admitted: vec![admitted], batch });
+        }
     }
 }

@@ -9,10 +9,15 @@
 //!
 //! **On failure:** the next run, a minute later.
 
+use jiff::{SignedDuration, Timestamp};
+use recado_platform::batch;
 use recado_platform::clock::Clock;
 use recado_platform::queue::{Outgoing, Queue, QueueError};
 use recado_store::{Store, StoreError};
 use std::time::Duration;
+
+/// How long before its deadline a run stops taking up more.
+const MARGIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// The function and what it uses.
 #[derive(Debug)]
@@ -37,20 +42,23 @@ pub enum SweepError {
 }
 
 impl Janitor {
-    /// Looks through everything that is due.
-    pub async fn sweep(&self) -> Result<(), SweepError> {
+    /// Looks through everything that is due. `deadline` is when Lambda will end this run.
+    pub async fn sweep(&self, deadline: Timestamp) -> Result<(), SweepError> {
         let now = self.clock.now();
-        let due = self.store.due(now).await?;
-        if due.unknown > 0 {
-            tracing::error!(entries = due.unknown, "entries are due that this version cannot handle");
+        let outboxes = self.store.due_outboxes(now).await?;
+        if !outboxes.is_empty() {
+            tracing::info!(outboxes = outboxes.len(), "woke what was due");
         }
-        if !due.outboxes.is_empty() || !due.early.is_empty() {
-            tracing::info!(outboxes = due.outboxes.len(), early_statuses = due.early.len(), "swept");
-        }
-        let wake_ups = due.outboxes.into_iter().map(|wake_up| Outgoing::wake_up(wake_up, Duration::ZERO));
+        let wake_ups = outboxes.into_iter().map(|wake_up| Outgoing::wake_up(wake_up, Duration::ZERO));
         self.outbound.send_all(wake_ups.collect()).await?;
-        for wait in &due.early {
-            self.store.of_early(wait).revisit_early(wait.message, now).await?;
+
+        for wait in self.store.due_early(now).await? {
+            if deadline.duration_since(self.clock.now()) < MARGIN {
+                tracing::warn!("not all early statuses could be looked at; the rest is due next time");
+                break;
+            }
+            // One that cannot be handled must not keep the others waiting; it is due again next time.
+            batch::attempt(self.store.of_early(&wait).revisit_early(wait.message, now)).await;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use janitor::Janitor;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use recado_platform::clock::Clock;
+use recado_platform::clock::{Clock, deadline};
 use recado_platform::queue::Queue;
 use recado_platform::settings::required;
 use recado_platform::{aws, telemetry};
@@ -13,13 +13,16 @@ use std::process::ExitCode;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start(async || {
-        let config = aws::config().await;
+        let config = aws::config(aws::WORKER).await;
         let janitor = Janitor {
             store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),
             outbound: Queue::new(aws_sdk_sqs::Client::new(&config), required("OUTBOUND_QUEUE_URL")?),
             clock: Clock::system(),
         };
-        run(service_fn(async |_: LambdaEvent<Value>| Ok::<_, Error>(janitor.sweep().await?))).await
+        run(service_fn(async |event: LambdaEvent<Value>| {
+            Ok::<_, Error>(janitor.sweep(deadline(event.context.deadline)).await?)
+        }))
+        .await
     })
     .await
 }

@@ -28,7 +28,8 @@ use recado_domain::window;
 use recado_platform::batch::{self, Delivery};
 use recado_platform::clock::Clock;
 use recado_platform::queue::{Outgoing, Queue, QueueError};
-use recado_platform::vault::{Purpose, Vault, VaultError};
+use recado_platform::telemetry;
+use recado_platform::vault::{Purpose, Vault};
 use recado_store::{Answer, Claimed, Conversation, Message, NumberStatus, OpenEntry, Store, StoreError, TenantStore};
 use recado_whatsapp::graph::{CALL_TIMEOUT, ErrorClass, Graph, OutgoingText, SendOutcome};
 use secrecy::SecretString;
@@ -39,6 +40,10 @@ const NEEDED: SignedDuration = SignedDuration::from_secs(CALL_TIMEOUT.as_secs() 
 
 /// How long a message waits while its number may not send.
 const NUMBER_WAIT: SignedDuration = SignedDuration::from_mins(5);
+
+/// How long a message waits when the tenant's token could not be opened. Retrying by the queue would
+/// only fill the dead letters: the work is in the table.
+const VAULT_WAIT: SignedDuration = SignedDuration::from_mins(1);
 
 /// Meta's code for a closed customer-service window. We use it too when we find it closed ourselves.
 const WINDOW_CLOSED: i64 = 131_047;
@@ -63,10 +68,16 @@ pub struct Outbound {
 enum OutboundError {
     #[error("the table could not be used")]
     Store(#[from] StoreError),
-    #[error("the tenant's token could not be opened")]
-    Vault(#[from] VaultError),
     #[error("a later wake-up could not be left")]
     Queue(#[from] QueueError),
+}
+
+/// How a turn at sending ended.
+enum Turn {
+    /// There may be more to do.
+    Over,
+    /// There is too little time left for another.
+    OutOfTime,
 }
 
 /// How far a message is from being sent.
@@ -118,11 +129,12 @@ impl Outbound {
             let now = self.clock.now();
             match outbox::next(&open, now) {
                 Next::Rest => break,
-                Next::Send(_) if deadline.duration_since(now) < NEEDED => {
-                    self.wake_ups.send_all(vec![Outgoing::wake_up(wake_up, Duration::ZERO)]).await?;
-                    break;
+                Next::Send(place) => {
+                    match self.send(&store, wake_up, &conversation, &entries[place], deadline).await? {
+                        Turn::Over => {}
+                        Turn::OutOfTime => break,
+                    }
                 }
-                Next::Send(place) => self.send(&store, wake_up, &conversation, &entries[place]).await?,
                 Next::Lost(place) => {
                     let entry = &entries[place];
                     tracing::warn!(message = %entry.message(), "a sender vanished; the message's fate is unknown");
@@ -144,16 +156,23 @@ impl Outbound {
         wake_up: WakeUp,
         conversation: &Conversation,
         entry: &OpenEntry,
-    ) -> Result<(), OutboundError> {
+        deadline: Timestamp,
+    ) -> Result<Turn, OutboundError> {
         let ready = match self.prepare(store, conversation, entry).await? {
             Prepared::Ready(ready) => Ok(ready),
             Prepared::Never(error) => Err(error),
             Prepared::Later(time) => {
-                store.postpone(entry, time).await?;
-                return Ok(());
+                store.postpone(entry, time, self.clock.now()).await?;
+                return Ok(Turn::Over);
             }
         };
-        let Claimed::Ours(claim) = store.claim(entry, self.clock.now()).await? else { return Ok(()) };
+        // The last moment at which turning back costs nothing.
+        let now = self.clock.now();
+        if deadline.duration_since(now) < NEEDED {
+            self.wake_ups.send_all(vec![Outgoing::wake_up(wake_up, Duration::ZERO)]).await?;
+            return Ok(Turn::OutOfTime);
+        }
+        let Claimed::Ours(claim) = store.claim(entry, rand::random(), now).await? else { return Ok(Turn::Over) };
         let answer = match ready {
             Ok(Ready { token, address, body }) => {
                 let callback =
@@ -170,7 +189,7 @@ impl Outbound {
             let delay = Duration::try_from(time.duration_since(now)).unwrap_or_default() + Duration::from_secs(1);
             self.wake_ups.send_all(vec![Outgoing::wake_up(wake_up, delay)]).await?;
         }
-        Ok(())
+        Ok(Turn::Over)
     }
 
     /// Gets everything ready that can fail without Meta knowing.
@@ -199,8 +218,13 @@ impl Outbound {
         let Some(address) = conversation.contact.address() else {
             return Ok(Prepared::never(0, "the contact has no address"));
         };
-        let token = self.vault.open(store.tenant(), Purpose::AccessToken, &number.encrypted_token).await?;
-        Ok(Prepared::Ready(Ready { token, address, body }))
+        match self.vault.open(store.tenant(), Purpose::AccessToken, &number.encrypted_token).await {
+            Ok(token) => Ok(Prepared::Ready(Ready { token, address, body })),
+            Err(error) => {
+                tracing::error!(tenant = %store.tenant(), error = telemetry::chain(&error), "a token could not be opened");
+                Ok(Prepared::Later(now.saturating_add(VAULT_WAIT).unwrap_or(Timestamp::MAX)))
+            }
+        }
     }
 
     /// What a call to Graph means for the message.

@@ -1,10 +1,9 @@
 //! Wires the sender up. What it does stands in `lib.rs`.
 
 use aws_lambda_events::event::sqs::SqsEvent;
-use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use outbound::Outbound;
-use recado_platform::clock::Clock;
+use recado_platform::clock::{Clock, deadline};
 use recado_platform::queue::Queue;
 use recado_platform::settings::{optional, required};
 use recado_platform::vault::Vault;
@@ -16,7 +15,7 @@ use std::process::ExitCode;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start(async || {
-        let config = aws::config().await;
+        let config = aws::config(aws::WORKER).await;
         let version = optional("GRAPH_VERSION").unwrap_or_else(|| DEFAULT_VERSION.to_owned());
         let outbound = Outbound {
             store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),
@@ -26,9 +25,7 @@ async fn main() -> ExitCode {
             clock: Clock::system(),
         };
         run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-            let deadline = i64::try_from(event.context.deadline)
-                .map_or(Timestamp::MAX, |at| Timestamp::from_millisecond(at).unwrap_or(Timestamp::MAX));
-            Ok::<_, Error>(outbound.handle(event.payload, deadline).await)
+            Ok::<_, Error>(outbound.handle(event.payload, deadline(event.context.deadline)).await)
         }))
         .await
     })

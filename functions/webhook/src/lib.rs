@@ -47,14 +47,37 @@ const DEFAULT_APP: &str = "default";
 /// The secrets of every Meta app that may call, by the name it has in the path.
 pub type Apps = HashMap<String, App>;
 
-/// The secrets of one Meta app.
+/// The secrets of one Meta app. None of them is empty, however and whenever they were read.
 #[derive(Debug, Deserialize)]
+#[serde(try_from = "AppDocument")]
 pub struct App {
-    /// Sign the webhooks: `current`, and during a rotation `previous`.
-    #[serde(flatten)]
+    /// Sign the webhooks.
     secrets: AppSecrets,
     /// Proves that a verification comes from who set up the webhook.
     verify_token: SecretString,
+}
+
+/// An app as it stands in the secret.
+#[derive(Deserialize)]
+struct AppDocument {
+    current: SecretString,
+    #[serde(default)]
+    previous: Option<SecretString>,
+    verify_token: SecretString,
+}
+
+impl TryFrom<AppDocument> for App {
+    type Error = &'static str;
+
+    fn try_from(document: AppDocument) -> Result<Self, Self::Error> {
+        let AppDocument { current, previous, verify_token } = document;
+        if current.expose_secret().is_empty() || verify_token.expose_secret().is_empty() {
+            return Err("an app needs a secret and a verify token");
+        }
+        // Blanking the previous secret is how a rotation is ended.
+        let previous = previous.filter(|secret| !secret.expose_secret().is_empty());
+        Ok(Self { secrets: AppSecrets { current, previous }, verify_token })
+    }
 }
 
 /// The function and what it uses.
@@ -81,15 +104,9 @@ enum Refusal {
 }
 
 impl Webhook {
-    /// Fails if some app has no secret or no verify token: an empty secret would let anybody in.
-    pub async fn refuse_unusable_apps(&self) -> anyhow::Result<()> {
-        let apps = self.apps.current().await;
-        anyhow::ensure!(!apps.is_empty(), "the app secrets name no app");
-        for (name, app) in apps.iter() {
-            let usable = |secret: &SecretString| !secret.expose_secret().is_empty();
-            anyhow::ensure!(usable(&app.secrets.current), "the app {name} has no secret");
-            anyhow::ensure!(usable(&app.verify_token), "the app {name} has no verify token");
-        }
+    /// Fails if there is no app whose webhooks could be verified.
+    pub async fn refuse_to_start_without_apps(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(!self.apps.current().await.is_empty(), "the app secrets name no app");
         Ok(())
     }
 

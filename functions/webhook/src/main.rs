@@ -12,7 +12,7 @@ use webhook::Webhook;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start(async || {
-        let config = aws::config().await;
+        let config = aws::config(aws::WEBHOOK).await;
         let sqs = aws_sdk_sqs::Client::new(&config);
         let queue = |name| required(name).map(|url| Queue::new(sqs.clone(), url));
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
             account: queue("ACCOUNT_QUEUE_URL")?,
             clock: Clock::system(),
         };
-        webhook.refuse_unusable_apps().await?;
+        webhook.refuse_to_start_without_apps().await?;
         run(service_fn(async |request| Ok::<_, Error>(webhook.handle(request).await))).await
     })
     .await

@@ -314,12 +314,22 @@ async fn odd_ids_and_characters_cannot_make_the_queue_refuse_an_entry() {
 
 #[tokio::test]
 async fn a_secret_that_would_let_anybody_in_keeps_the_process_from_starting() {
-    for (apps, reason) in [
-        (json!({}), "the app secrets name no app"),
-        (json!({"default": {"current": "", "verify_token": "t"}}), "the app default has no secret"),
-        (json!({"default": {"current": "s", "verify_token": ""}}), "the app default has no verify token"),
+    let none = Setup::with_apps(json!({})).await;
+    assert!(none.webhook.refuse_to_start_without_apps().await.is_err(), "no app at all");
+    for app in [
+        json!({"current": "", "verify_token": "t"}),
+        json!({"current": "s", "verify_token": ""}),
+        json!({"current": "s"}),
+        json!({"verify_token": "t"}),
     ] {
-        let setup = Setup::with_apps(apps).await;
-        assert_eq!(setup.webhook.refuse_unusable_apps().await.unwrap_err().to_string(), reason);
+        let read = serde_json::from_value::<Apps>(json!({ "default": app }));
+        assert!(read.is_err(), "{app} was taken for an app");
     }
+}
+
+#[tokio::test]
+async fn a_blank_previous_secret_is_none_and_not_one_that_anybody_knows() {
+    let setup = Setup::with_apps(json!({"default": {"current": SECRET, "previous": "", "verify_token": "t"}})).await;
+    let forged = signature::sign(b"{}", &"".into());
+    assert_eq!(setup.post("/api/whatsapp/webhook", &b"{}"[..], Some(&forged)).await, 401);
 }

@@ -126,7 +126,7 @@ fn run(what: &str, command: &mut Command, log: &Path, shown: bool) -> anyhow::Re
     for line in BufReader::new(reader).split(b'\n') {
         let line = line?;
         if shown {
-            println!("  {}", String::from_utf8_lossy(&line));
+            println!("{}", String::from_utf8_lossy(&line));
         }
         output.write_all(&line)?;
         output.write_all(b"\n")?;

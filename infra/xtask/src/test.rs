@@ -2,6 +2,7 @@
 
 use crate::build::cargo;
 use crate::lifecycle::{self, Options, Ports};
+use crate::process::run_shown;
 use crate::report::Step;
 use anyhow::{Context, ensure};
 use std::path::Path;
@@ -33,7 +34,9 @@ pub(crate) async fn run(local: &Path) -> anyhow::Result<()> {
     };
     let (running, _) = lifecycle::start(&options).await.context("bringing up the stack for the tests")?;
     let stack = options.folder.join("stack.json");
-    check("tests", cargo().args(["test", "--workspace"]).env(STACK_VARIABLE, stack))?;
+    let mut tests = cargo();
+    tests.args(["test", "--workspace", "--no-fail-fast"]).env(STACK_VARIABLE, stack);
+    let counted = run_tests("tests", &mut tests, &options.folder)?;
     drop(running);
 
     options.folder = local.join("test-sam");
@@ -42,12 +45,30 @@ pub(crate) async fn run(local: &Path) -> anyhow::Result<()> {
     options.iam = false;
     let (running, _) = lifecycle::start(&options).await.context("bringing up a stack through SAM")?;
     let stack = options.folder.join("stack.json");
-    let story = ["test", "--package", "stories", "--test", "stories", "--", "round_trip"];
-    check("the round trip on a stack that SAM deployed", cargo().args(story).env(STACK_VARIABLE, stack))?;
+    let mut story = cargo();
+    story.args(["test", "--package", "stories", "--test", "stories", "--", "round_trip"]).env(STACK_VARIABLE, stack);
+    let once_more = run_tests("the round trip on a stack that SAM deployed", &mut story, &options.folder)?;
     drop(running);
 
-    println!("\nEverything passed, in {:.0} s.", begun.elapsed().as_secs_f64());
+    let seconds = begun.elapsed().as_secs_f64();
+    println!(
+        "\nEverything passed: {counted} tests, and {once_more} of them again on a stack that SAM deployed; {seconds:.0} s."
+    );
     Ok(())
+}
+
+/// Runs a test command with its output shown, and adds up what its closing lines count.
+fn run_tests(what: &str, command: &mut Command, folder: &Path) -> anyhow::Result<u32> {
+    let step = Step::begin(what);
+    let log = folder.join("log/tests.log");
+    run_shown(what, command, &log)?;
+    step.done();
+    let text = std::fs::read_to_string(&log)?;
+    let closing =
+        text.lines().filter_map(|line| line.strip_prefix("test result: ok. ")?.split(' ').next()?.parse::<u32>().ok());
+    let passed = closing.sum();
+    ensure!(passed > 0, "{what}: no test was run");
+    Ok(passed)
 }
 
 /// Runs a command with its output shown as it comes.

@@ -34,11 +34,14 @@ pub fn backoff(attempt: u32, jitter: u64) -> SignedDuration {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE", tag = "state")]
 pub enum OutboxState {
-    /// Waits to be sent, not before this time.
+    /// Waits to be sent: at once, or not before a certain time.
+    ///
+    /// "At once" is not a time, because whoever wrote the entry and whoever reads it may have different
+    /// ideas of the time, and a message must not wait for that.
     Pending {
-        /// The earliest time to send it.
-        #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required", rename = "notBefore")]
-        not_before: Timestamp,
+        /// The earliest time to send it, if it is not to go at once.
+        #[serde(default, with = "jiff::fmt::serde::timestamp::millisecond::optional", rename = "notBefore")]
+        not_before: Option<Timestamp>,
     },
     /// A worker has claimed it and is waiting for Meta's answer.
     Sending {
@@ -55,10 +58,10 @@ pub enum OutboxState {
 }
 
 impl OutboxState {
-    /// When the sweep should look at an entry in this state.
-    pub fn due(self) -> Timestamp {
+    /// When the sweep should look at an entry that is put into this state now.
+    pub fn due(self, now: Timestamp) -> Timestamp {
         let time = match self {
-            Self::Pending { not_before } => not_before.saturating_add(SWEEP_GRACE),
+            Self::Pending { not_before } => not_before.unwrap_or(now).saturating_add(SWEEP_GRACE),
             Self::Sending { lease_until } => Ok(lease_until),
             Self::Unknown { wait_until } => Ok(wait_until),
         };
@@ -99,7 +102,9 @@ pub fn next(oldest_first: &[Open], now: Timestamp) -> Next {
             OutboxState::Unknown { .. } => {}
             OutboxState::Sending { lease_until } if lease_until <= now => return Next::Lost(place),
             OutboxState::Sending { .. } => return Next::Rest,
-            OutboxState::Pending { not_before } if not_before <= now => return Next::Send(place),
+            OutboxState::Pending { not_before } if not_before.is_none_or(|time| time <= now) => {
+                return Next::Send(place);
+            }
             OutboxState::Pending { .. } if entry.attempt > 0 => return Next::Rest,
             OutboxState::Pending { .. } => {}
         }
@@ -117,7 +122,10 @@ mod tests {
         Timestamp::from_second(NOW + offset).unwrap()
     }
     fn pending(offset: i64, attempt: u32) -> Open {
-        Open { state: OutboxState::Pending { not_before: time(offset) }, attempt }
+        Open { state: OutboxState::Pending { not_before: Some(time(offset)) }, attempt }
+    }
+    fn at_once() -> Open {
+        Open { state: OutboxState::Pending { not_before: None }, attempt: 0 }
     }
     fn sending(offset: i64) -> Open {
         Open { state: OutboxState::Sending { lease_until: time(offset) }, attempt: 1 }
@@ -131,6 +139,7 @@ mod tests {
         for (entries, expected, why) in [
             (vec![], Next::Rest, "nothing is open"),
             (vec![pending(0, 0), pending(0, 0)], Next::Send(0), "the oldest goes first"),
+            (vec![at_once(), pending(0, 0)], Next::Send(0), "at once means at once"),
             (vec![sending(9), pending(0, 0)], Next::Rest, "someone is sending; the younger one waits"),
             (vec![sending(0), pending(0, 0)], Next::Lost(0), "the sender vanished"),
             (vec![pending(9, 1), pending(0, 0)], Next::Rest, "the next attempt of the oldest is not due yet"),
@@ -144,9 +153,10 @@ mod tests {
 
     #[test]
     fn every_state_is_looked_at_again_within_the_time_it_promises() {
-        assert_eq!(pending(0, 0).state.due(), time(30));
-        assert_eq!(sending(60).state.due(), time(60));
-        assert_eq!(unknown(600).state.due(), time(600));
+        assert_eq!(at_once().state.due(time(0)), time(30));
+        assert_eq!(pending(5, 0).state.due(time(0)), time(35));
+        assert_eq!(sending(60).state.due(time(0)), time(60));
+        assert_eq!(unknown(600).state.due(time(0)), time(600));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// "Look at this conversation's open outbox." Not the work itself: the outbox entries in the table
 /// are, so a wake-up that is lost, late or doubled does no harm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WakeUp {
     /// Whose conversation.
     pub tenant: TenantId,

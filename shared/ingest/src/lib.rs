@@ -13,8 +13,9 @@ use recado_platform::batch::Delivery;
 use recado_platform::clock::Clock;
 use recado_store::{Park, Parked, ParkedScope, Route, Store, StoreError, TenantStore};
 use recado_whatsapp::envelope::{Envelope, Kind};
+use recado_whatsapp::webhook::word;
 use std::collections::HashMap;
-use tokio::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How long a route may be believed without asking again. A released number stays quarantined longer.
 const ROUTE_KEEP: SignedDuration = SignedDuration::from_mins(5);
@@ -63,7 +64,7 @@ impl Gate {
         }
         let number = envelope.item.phone_number_id.as_deref().map(PhoneNumberId::parse);
         let Some(Ok(number)) = number else {
-            let field = envelope.item.field.as_deref().unwrap_or("(none)");
+            let field = word(envelope.item.field.as_deref().unwrap_or_default());
             let reason = format!("the field `{field}` is kept, but not applied yet");
             return self.park(delivery, ParkedScope::Nobody, reason, received).await.map(|_| None);
         };
@@ -110,16 +111,19 @@ impl Gate {
 
     async fn route(&self, number: &PhoneNumberId) -> Result<Option<Route>, StoreError> {
         let now = self.clock.now();
-        let mut routes = self.routes.lock().await;
-        if let Some((route, at)) = routes.get(number)
+        if let Some((route, at)) = self.known().get(number)
             && now.duration_since(*at) < ROUTE_KEEP
         {
             return Ok(Some(route.clone()));
         }
         let route = self.store.route(number).await?;
         if let Some(route) = &route {
-            routes.insert(number.clone(), (route.clone(), now));
+            self.known().insert(number.clone(), (route.clone(), now));
         }
         Ok(route)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<PhoneNumberId, (Route, Timestamp)>> {
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -26,6 +26,11 @@ impl Clock {
     }
 }
 
+/// The moment at which Lambda will end a run, from the milliseconds that it gives.
+pub fn deadline(milliseconds: u64) -> Timestamp {
+    i64::try_from(milliseconds).ok().and_then(|at| Timestamp::from_millisecond(at).ok()).unwrap_or(Timestamp::MAX)
+}
+
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Clock")

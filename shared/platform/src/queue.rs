@@ -4,7 +4,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchError;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use recado_domain::wake_up::{OutboundTask, WakeUp};
 use std::time::Duration;
 
@@ -57,6 +57,10 @@ pub enum QueueError {
     },
 }
 
+/// How many calls are under way at a time: each needs a connection of its own, and opening one costs
+/// more than waiting for one.
+const CALLS_AT_ONCE: usize = 16;
+
 /// SQS takes at most this many messages in a call.
 const BATCH_ENTRIES: usize = 10;
 /// SQS takes at most 1 MiB in a call; a little is left for what it counts besides the bodies.
@@ -73,7 +77,8 @@ impl Queue {
     /// `Ok` means that every single one was taken. On an error some may have been: whoever sends
     /// again sends duplicates, which every worker absorbs.
     pub async fn send_all(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
-        try_join_all(into_batches(messages).into_iter().map(|batch| self.send_batch(batch))).await.map(|_| ())
+        let sends = into_batches(messages).into_iter().map(|batch| self.send_batch(batch));
+        stream::iter(sends).buffer_unordered(CALLS_AT_ONCE).try_collect::<()>().await
     }
 
     async fn send_batch(&self, batch: Vec<Outgoing>) -> Result<(), QueueError> {

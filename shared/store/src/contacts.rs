@@ -9,6 +9,7 @@ use crate::error::{StoreError, failed};
 use crate::expression::{ABSENT, Expression};
 use crate::item::{self, Item};
 use crate::keys::Key;
+use crate::transaction::pause;
 use crate::{Store, TenantStore};
 use aws_sdk_dynamodb::types::{KeysAndAttributes, TransactWriteItem};
 use jiff::Timestamp;
@@ -152,7 +153,7 @@ impl Store {
     async fn batch_get(&self, operation: &'static str, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
         let mut wanted: Vec<_> = keys.into_iter().map(Key::into_attributes).collect();
-        while !wanted.is_empty() {
+        for attempt in 0.. {
             let request = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true);
             let request = request.build().expect("all parts are set");
             let answer = self
@@ -164,6 +165,10 @@ impl Store {
                 .map_err(failed(operation))?;
             items.extend(answer.responses.into_iter().flatten().flat_map(|(_, items)| items));
             wanted = answer.unprocessed_keys.into_iter().flatten().flat_map(|(_, rest)| rest.keys).collect();
+            if wanted.is_empty() {
+                break;
+            }
+            pause(attempt).await;
         }
         Ok(items)
     }

@@ -5,7 +5,7 @@ use crate::TenantStore;
 use crate::error::{StoreError, failed};
 use crate::item::{self, Item};
 use crate::keys::{
-    DUE_INDEX, DUE_PK, DUE_SHARDS, DUE_SK, PK, due_partition, due_sort, parse_conversation_partition,
+    DUE_INDEX, DUE_PK, DUE_SHARDS, DUE_SK, DueKind, PK, due_partition, due_sort, parse_conversation_partition,
     parse_pointer_partition,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -13,17 +13,6 @@ use jiff::Timestamp;
 use recado_domain::ids::{MessageId, TenantId};
 use recado_domain::wake_up::WakeUp;
 use std::collections::BTreeSet;
-
-/// What is due.
-#[derive(Debug, Default)]
-pub struct Due {
-    /// Conversations with an open outbound message to look at, each once.
-    pub outboxes: Vec<WakeUp>,
-    /// Messages for which early statuses wait, each once.
-    pub early: Vec<EarlyWait>,
-    /// Entries of a kind this code does not know.
-    pub unknown: usize,
-}
 
 /// A message for which early statuses wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,43 +22,53 @@ pub struct EarlyWait {
     pub message: MessageId,
 }
 
-/// How many due entries one sweep takes from each shard. What is left is still due next time.
-const MOST: i32 = 1000;
+/// How many due entries one look takes from each shard. What is left is still due at the next one.
+const MOST: usize = 5000;
 
 impl Store {
-    /// What was due by `now`, the longest overdue first.
+    /// Conversations with an open outbound message that was due by `now`, each once.
     ///
     /// Reads an index and may lag: what it says is a reason to look, never a reason to act.
-    pub async fn due(&self, now: Timestamp) -> Result<Due, StoreError> {
-        let mut due = Due::default();
-        let (mut outboxes, mut early) = (BTreeSet::new(), BTreeSet::new());
+    pub async fn due_outboxes(&self, now: Timestamp) -> Result<BTreeSet<WakeUp>, StoreError> {
+        let due = self.due(DueKind::Outbox, now).await?;
+        let wake_up = |(tenant, conversation)| WakeUp { tenant, conversation };
+        Ok(due.iter().filter_map(|pk| parse_conversation_partition(pk)).map(wake_up).collect())
+    }
+
+    /// Messages whose early statuses were to be looked at by `now`, each once. May lag, as above.
+    pub async fn due_early(&self, now: Timestamp) -> Result<BTreeSet<EarlyWait>, StoreError> {
+        let due = self.due(DueKind::Early, now).await?;
+        let wait = |(tenant, message)| EarlyWait { tenant, message };
+        Ok(due.iter().filter_map(|pk| parse_pointer_partition(pk)).map(wait).collect())
+    }
+
+    /// The partition keys of what is due, the longest overdue first.
+    async fn due(&self, kind: DueKind, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        let mut due = Vec::new();
         for shard in 0..DUE_SHARDS {
-            let answer = self
-                .client
-                .query()
-                .table_name(self.table.as_ref())
-                .index_name(DUE_INDEX)
-                .key_condition_expression("#pk = :pk AND #sk <= :now")
-                .expression_attribute_names("#pk", DUE_PK)
-                .expression_attribute_names("#sk", DUE_SK)
-                .expression_attribute_values(":pk", AttributeValue::S(due_partition(shard)))
-                .expression_attribute_values(":now", AttributeValue::S(due_sort(now)))
-                .limit(MOST)
-                .send()
-                .await
-                .map_err(failed("reading what is due"))?;
-            for item in answer.items.unwrap_or_default() {
-                let pk = item::text(&item, PK).unwrap_or_default();
-                if let Some((tenant, conversation)) = parse_conversation_partition(pk) {
-                    if outboxes.insert((tenant, conversation)) {
-                        due.outboxes.push(WakeUp { tenant, conversation });
-                    }
-                } else if let Some((tenant, message)) = parse_pointer_partition(pk) {
-                    if early.insert((tenant, message)) {
-                        due.early.push(EarlyWait { tenant, message });
-                    }
-                } else {
-                    due.unknown += 1;
+            let mut start = None;
+            let mut found = 0;
+            while found < MOST {
+                let answer = self
+                    .client
+                    .query()
+                    .table_name(self.table.as_ref())
+                    .index_name(DUE_INDEX)
+                    .key_condition_expression("#pk = :pk AND #sk <= :now")
+                    .expression_attribute_names("#pk", DUE_PK)
+                    .expression_attribute_names("#sk", DUE_SK)
+                    .expression_attribute_values(":pk", AttributeValue::S(due_partition(kind, shard)))
+                    .expression_attribute_values(":now", AttributeValue::S(due_sort(now)))
+                    .set_exclusive_start_key(start)
+                    .send()
+                    .await
+                    .map_err(failed("reading what is due"))?;
+                let items = answer.items.unwrap_or_default();
+                found += items.len();
+                due.extend(items.iter().filter_map(|item| item::text(item, PK)).map(str::to_owned));
+                start = answer.last_evaluated_key;
+                if start.is_none() {
+                    break;
                 }
             }
         }
@@ -83,7 +82,7 @@ impl Store {
 }
 
 /// Gives an item its due date.
-pub(crate) fn set(item: &mut Item, shard: u32, due: Timestamp) {
-    item.insert(DUE_PK.to_owned(), AttributeValue::S(due_partition(shard)));
+pub(crate) fn set(item: &mut Item, kind: DueKind, shard: u32, due: Timestamp) {
+    item.insert(DUE_PK.to_owned(), AttributeValue::S(due_partition(kind, shard)));
     item.insert(DUE_SK.to_owned(), AttributeValue::S(due_sort(due)));
 }

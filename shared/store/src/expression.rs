@@ -112,6 +112,11 @@ impl Expression {
         (!self.values.is_empty()).then(|| self.values.clone())
     }
 
+    /// What a write without a condition must not ask for.
+    fn returned(&self) -> Option<ReturnValuesOnConditionCheckFailure> {
+        (!self.conditions.is_empty()).then_some(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
     // The four things a transaction can do. Each returns the item that broke its condition.
 
     pub(crate) fn into_update(self, table: &str, key: Key) -> TransactWriteItem {
@@ -122,7 +127,7 @@ impl Expression {
             .set_condition_expression(self.condition())
             .set_expression_attribute_names(self.names())
             .set_expression_attribute_values(self.values())
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            .set_return_values_on_condition_check_failure(self.returned());
         TransactWriteItem::builder().update(update.build().expect("all parts are set")).build()
     }
 
@@ -133,7 +138,7 @@ impl Expression {
             .set_condition_expression(self.condition())
             .set_expression_attribute_names(self.names())
             .set_expression_attribute_values(self.values())
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            .set_return_values_on_condition_check_failure(self.returned());
         TransactWriteItem::builder().put(put.build().expect("all parts are set")).build()
     }
 
@@ -144,7 +149,7 @@ impl Expression {
             .set_condition_expression(self.condition())
             .set_expression_attribute_names(self.names())
             .set_expression_attribute_values(self.values())
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            .set_return_values_on_condition_check_failure(self.returned());
         TransactWriteItem::builder().delete(delete.build().expect("all parts are set")).build()
     }
 
@@ -155,7 +160,7 @@ impl Expression {
             .condition_expression(self.condition().expect("a check has a condition"))
             .set_expression_attribute_names(self.names())
             .set_expression_attribute_values(self.values())
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            .set_return_values_on_condition_check_failure(self.returned());
         TransactWriteItem::builder().condition_check(check.build().expect("all parts are set")).build()
     }
 }

@@ -8,7 +8,7 @@ use crate::expression::{ABSENT, Expression, PRESENT};
 use crate::item;
 use crate::keys::{INBOX_PK, INBOX_SK, Key, Place, inbox_partition, inbox_sort};
 use crate::message::{Message, Pointer};
-use crate::transaction::{Outcome, Verdict};
+use crate::transaction::{Outcome, SURPRISES, Verdict, pause};
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use jiff::Timestamp;
 use recado_domain::contact::Identities;
@@ -61,9 +61,6 @@ pub enum Recorded {
 /// The most messages one transaction takes: two writes each, and up to five for the rest.
 const MOST: usize = 40;
 
-/// How often the world may turn out to be different before it is left to the next delivery.
-const SURPRISES: usize = 8;
-
 /// What is believed of the conversation before writing to it. The write is conditional on it.
 #[derive(Debug)]
 enum Belief {
@@ -108,7 +105,10 @@ impl TenantStore {
         }
         let mut person = None;
         let mut belief = Belief::Ordinary;
-        for _ in 0..SURPRISES {
+        for surprise in 0..SURPRISES {
+            if surprise > 1 {
+                pause(surprise).await;
+            }
             let open: Vec<usize> = (0..messages.len()).filter(|place| recorded[*place].is_none()).collect();
             let Some(first) = open.first() else { break };
             let who = match person.take() {

@@ -15,7 +15,7 @@
 //! | inbox page by tenant and status, newest first | index `inbox`: `TENANT#t#INBOX#status#shard` / order |
 //! | message by id, by client id, by wamid | all three are message ids: get `TENANT#t#MESSAGE#m` / `POINTER` |
 //! | statuses that came before their message | query `TENANT#t#MESSAGE#m` / `EARLY#…` |
-//! | everything unfinished, by due date | index `due`: `DUE#shard` / time |
+//! | everything unfinished, by kind and due date | index `due`: `DUE#kind#shard` / time |
 //! | parked items of a tenant; of a number nobody owns; of nobody | query `TENANT#t#PARKED`, `NUMBER#n`, `PARKED` / `PARKED#…` |
 //!
 //! The `inbox` index carries whole items, the `due` index only keys. Both have a shard in their
@@ -41,7 +41,16 @@ pub(crate) const DUE_INDEX: &str = "due";
 pub(crate) const DUE_PK: &str = "duePk";
 pub(crate) const DUE_SK: &str = "dueSk";
 
-/// How many shards the due index has; the sweep reads each.
+/// What is due. Each kind has partitions of its own, so that many of one cannot keep another waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DueKind {
+    /// An outbox entry.
+    Outbox,
+    /// A status that came before its message.
+    Early,
+}
+
+/// How many shards each kind has; the sweep reads each.
 pub(crate) const DUE_SHARDS: u32 = 1;
 
 /// The sort key prefix of the messages of a conversation.
@@ -185,8 +194,12 @@ pub(crate) fn inbox_sort(last: MessageOrder, conversation: ConversationId) -> St
     format!("{last}#{conversation}")
 }
 
-pub(crate) fn due_partition(shard: u32) -> String {
-    format!("DUE#{shard}")
+pub(crate) fn due_partition(kind: DueKind, shard: u32) -> String {
+    let kind = match kind {
+        DueKind::Outbox => "OUTBOX",
+        DueKind::Early => "EARLY",
+    };
+    format!("DUE#{kind}#{shard}")
 }
 
 /// The shard in which everything is due that belongs to the id of these bits.

@@ -28,7 +28,7 @@ mod tenant;
 mod transaction;
 
 pub use conversation::{Conversation, ConversationStatus};
-pub use due::{Due, EarlyWait};
+pub use due::EarlyWait;
 pub use error::StoreError;
 pub use inbound::{InboundBatch, NewMessage, Recorded};
 pub use item::Page;

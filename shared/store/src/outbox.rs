@@ -10,11 +10,11 @@ use crate::error::{StoreError, failed};
 use crate::expression::{ABSENT, Expression, PRESENT};
 use crate::item::{self, Item};
 use crate::keys::{
-    CONVERSATION_AND_OUTBOX, DUE_PK, DUE_SK, INBOX_SK, Key, Place, conversation_partition, due_partition, due_shard,
-    due_sort, inbox_sort,
+    CONVERSATION_AND_OUTBOX, DUE_PK, DUE_SK, DueKind, INBOX_SK, Key, Place, conversation_partition, due_partition,
+    due_shard, due_sort, inbox_sort,
 };
 use crate::message::{Message, Pointer, Sender};
-use crate::transaction::Outcome;
+use crate::transaction::{Outcome, SURPRISES, pause};
 use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use jiff::Timestamp;
 use recado_domain::ids::{ClientMessageId, ConversationId, MessageId, Wamid};
@@ -146,7 +146,7 @@ impl TenantStore {
         const OPERATION: &str = "composing a message";
         let conversation = known.id;
         let id = MessageId::of_request(conversation, &draft.client_message_id);
-        for _ in 0..8 {
+        for surprise in 0..SURPRISES {
             let order = MessageOrder::of_outbound(now, known.last_order);
             let place = Place { tenant: self.tenant, conversation, order, message: id };
             let message = Message {
@@ -165,7 +165,7 @@ impl TenantStore {
                 created_at: now,
             };
             let pointer = item::item(Key::pointer(self.tenant, id), "pointer", &Pointer::to(&place));
-            let entry = outbox_item(&place, 0, OutboxState::Pending { not_before: now });
+            let entry = outbox_item(&place, 0, OutboxState::Pending { not_before: None }, now);
             let writes = vec![
                 Expression::new().when(ABSENT).into_put(self.table(), pointer),
                 Expression::new().into_put(self.table(), message.to_item(&place)),
@@ -181,6 +181,7 @@ impl TenantStore {
                 Outcome::Refused(_) => {}
             }
             // The conversation changed meanwhile: place the message anew.
+            pause(surprise).await;
             match self.conversation(conversation).await? {
                 Some(current) => known = current,
                 None => break,
@@ -238,25 +239,28 @@ impl TenantStore {
     /// Claims a pending message for one attempt.
     ///
     /// **At most one sender** by the condition that the entry is still pending and that nobody began
-    /// another attempt since it was read.
-    pub async fn claim(&self, entry: &OpenEntry, now: Timestamp) -> Result<Claimed, StoreError> {
+    /// another attempt since it was read. `token` is a random number that nobody else uses: by it a
+    /// claim recognises itself when its answer was lost and it was tried again.
+    pub async fn claim(&self, entry: &OpenEntry, token: u128, now: Timestamp) -> Result<Claimed, StoreError> {
         const OPERATION: &str = "claiming a message";
+        let token = format!("{token:032x}");
         let attempt = entry.open.attempt + 1;
         let lease_until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
-        let claim = entry_change(&entry.place, OutboxState::Sending { lease_until })
+        let claim = entry_change(&entry.place, OutboxState::Sending { lease_until }, now)
             .set("attempt", attempt)
+            .set("claim", &token)
             .when("#state = :pending AND #attempt = :before")
             .value(":pending", "PENDING")
             .value(":before", entry.open.attempt);
         Ok(match self.update(OPERATION, Key::outbox(&entry.place), claim).await? {
-            Updated::Done => Claimed::Ours(Claim { place: entry.place, attempt }),
-            Updated::Refused(_) => Claimed::Taken,
+            Updated::Refused(item) if item::text(&item, "claim") != Some(&token) => Claimed::Taken,
+            Updated::Done | Updated::Refused(_) => Claimed::Ours(Claim { place: entry.place, attempt }),
         })
     }
 
     /// Leaves a pending message for later, without beginning an attempt.
-    pub async fn postpone(&self, entry: &OpenEntry, not_before: Timestamp) -> Result<Settled, StoreError> {
-        let change = entry_change(&entry.place, OutboxState::Pending { not_before })
+    pub async fn postpone(&self, entry: &OpenEntry, until: Timestamp, now: Timestamp) -> Result<Settled, StoreError> {
+        let change = entry_change(&entry.place, OutboxState::Pending { not_before: Some(until) }, now)
             .when("#state = :state AND #attempt = :before")
             .value(":before", entry.open.attempt);
         Ok(match self.update("postponing a message", Key::outbox(&entry.place), change).await? {
@@ -282,11 +286,14 @@ impl TenantStore {
             Answer::Unknown => {
                 let message = heard(Expression::new(), MessageStatus::Unknown, &Fact::at(now));
                 let wait_until = now.saturating_add(UNKNOWN_WAIT).unwrap_or(Timestamp::MAX);
-                let entry = self.keep_entry(claim, OutboxState::Unknown { wait_until });
+                let entry = self.keep_entry(claim, OutboxState::Unknown { wait_until }, now);
                 self.settle_with(claim, message, entry).await
             }
             Answer::RetryAfter(not_before) => {
-                let entry = owned(entry_change(&claim.place, OutboxState::Pending { not_before: *not_before }), claim);
+                let entry = owned(
+                    entry_change(&claim.place, OutboxState::Pending { not_before: Some(*not_before) }, now),
+                    claim,
+                );
                 match self.update("returning a claim", Key::outbox(&claim.place), entry).await? {
                     Updated::Done => Ok(Settled::Recorded),
                     Updated::Refused(_) => Ok(Settled::Overtaken),
@@ -363,8 +370,8 @@ impl TenantStore {
             .into_delete(self.table(), Key::outbox(&claim.place))
     }
 
-    fn keep_entry(&self, claim: &Claim, state: OutboxState) -> TransactWriteItem {
-        owned(entry_change(&claim.place, state), claim).into_update(self.table(), Key::outbox(&claim.place))
+    fn keep_entry(&self, claim: &Claim, state: OutboxState, now: Timestamp) -> TransactWriteItem {
+        owned(entry_change(&claim.place, state, now), claim).into_update(self.table(), Key::outbox(&claim.place))
     }
 
     /// Removes the entry of a message whose fate became known by a status.
@@ -424,11 +431,11 @@ pub(crate) fn heard(change: Expression, status: MessageStatus, fact: &Fact) -> E
 }
 
 /// The change that puts an entry into a state, due date included.
-fn entry_change(place: &Place, state: OutboxState) -> Expression {
+fn entry_change(place: &Place, state: OutboxState, now: Timestamp) -> Expression {
     Expression::new()
         .set_all(serde_dynamo::to_item(state).expect("our own records are representable"))
-        .set(DUE_PK, due_partition(due_shard(place.conversation.to_bits())))
-        .set(DUE_SK, due_sort(state.due()))
+        .set(DUE_PK, due_partition(DueKind::Outbox, due_shard(place.conversation.to_bits())))
+        .set(DUE_SK, due_sort(state.due(now)))
 }
 
 /// Only while the attempt is the one that is being sent.
@@ -439,9 +446,9 @@ fn owned(change: Expression, claim: &Claim) -> Expression {
         .value(":attempt", claim.attempt)
 }
 
-fn outbox_item(place: &Place, attempt: u32, state: OutboxState) -> Item {
+fn outbox_item(place: &Place, attempt: u32, state: OutboxState, now: Timestamp) -> Item {
     let record = OutboxRecord { message: place.message, order: place.order, attempt, state };
     let mut item = item::item(Key::outbox(place), OUTBOX, &record);
-    due::set(&mut item, due_shard(place.conversation.to_bits()), state.due());
+    due::set(&mut item, DueKind::Outbox, due_shard(place.conversation.to_bits()), state.due(now));
     item
 }

@@ -5,7 +5,7 @@ use crate::due;
 use crate::error::StoreError;
 use crate::expression::{ABSENT, Expression, PRESENT};
 use crate::item;
-use crate::keys::{DUE_PK, DUE_SK, EARLY, Key, Place, SK, due_shard, due_sort};
+use crate::keys::{DUE_PK, DUE_SK, DueKind, EARLY, Key, Place, SK, due_shard, due_sort};
 use crate::message::Message;
 use crate::outbox::{Updated, heard};
 use crate::transaction::Outcome;
@@ -46,15 +46,22 @@ pub enum Heard {
 
 /// A status that waits for its message, beside the place where the message's pointer will be.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct EarlyRecord {
     status: MessageStatus,
     fact: Fact,
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     since: Timestamp,
+    /// When DynamoDB may tidy it away.
+    #[serde(with = "jiff::fmt::serde::timestamp::second::required")]
+    expires_at: Timestamp,
 }
 
 /// How long an early status is looked at again: as long as Meta resends what it was not thanked for.
-pub(crate) const EARLY_WAIT: SignedDuration = SignedDuration::from_hours(7 * 24);
+const EARLY_WAIT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How long an early status that found no message is kept as a record.
+const EARLY_KEEP: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 impl EarlyRecord {
     /// When to look at it again: a minute from now at first, then ever more rarely.
@@ -141,10 +148,11 @@ impl TenantStore {
 
     /// Puts a status beside the place of a pointer that is not there; `false` if it is there.
     async fn wait(&self, alias: MessageId, report: &StatusReport, now: Timestamp) -> Result<bool, StoreError> {
-        let record = EarlyRecord { status: report.status, fact: report.fact.clone(), since: now };
+        let expires_at = now.saturating_add(EARLY_KEEP).unwrap_or(Timestamp::MAX);
+        let record = EarlyRecord { status: report.status, fact: report.fact.clone(), since: now, expires_at };
         let key = Key::early(self.tenant, alias, report.status.as_str(), report.fact.at);
         let mut item = item::item(key, "early-status", &record);
-        due::set(&mut item, due_shard(alias.to_bits()), record.due(now));
+        due::set(&mut item, DueKind::Early, due_shard(alias.to_bits()), record.due(now));
         let writes = vec![
             Expression::new().when(ABSENT).into_check(self.table(), Key::pointer(self.tenant, alias)),
             Expression::new().into_put(self.table(), item),

@@ -10,6 +10,10 @@ use std::time::Duration;
 /// How often a transaction that collided with another one is tried before the caller's caller has to.
 const COLLISIONS: u32 = 6;
 
+/// How often the world may turn out to be different from what a write was planned on, before it is left
+/// to the next delivery. As many writers as this may meet at one conversation: each round, one wins.
+pub(crate) const SURPRISES: u32 = 24;
+
 /// How a transaction ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -59,7 +63,7 @@ impl Store {
                 return Ok(Outcome::Refused(reasons.iter().map(verdict).collect()));
             }
             if reasons.iter().any(|reason| reason.code() == Some("ValidationError")) {
-                return Err(failed(operation)(error));
+                return Err(StoreError::Request { operation, transient: false, source: Box::new(error) });
             }
             pause(attempt).await;
         }
@@ -85,7 +89,7 @@ fn verdict(reason: &CancellationReason) -> Verdict {
 }
 
 /// Waits a random moment that grows with every attempt, so that colliding writers spread out.
-async fn pause(attempt: u32) {
+pub(crate) async fn pause(attempt: u32) {
     let longest = 20_u64 << attempt.min(5);
     let wait = rand::random_range(0..=longest);
     tokio::time::sleep(Duration::from_millis(wait)).await;

@@ -3,6 +3,7 @@
 //! An item is carried as Meta sent it (`raw`), with what the webhook knew around it. Whoever reads
 //! it decides what it means; whatever cannot be understood can still be kept.
 
+use crate::webhook::Unreadable;
 use recado_domain::ids::MessageId;
 use recado_domain::order::MessageOrder;
 use serde::{Deserialize, Serialize};
@@ -81,7 +82,7 @@ pub const VERSION: u8 = 1;
 pub enum EnvelopeError {
     /// It is not the JSON of an envelope.
     #[error("the queue message is not an envelope")]
-    Unreadable(#[source] serde_json::Error),
+    Unreadable(#[source] Unreadable),
     /// It was written by another version.
     #[error("the envelope has version {0}; this code reads version 1")]
     Version(u8),
@@ -95,7 +96,7 @@ impl<'a> Envelope<'a> {
 
     /// Reads a queue message.
     pub fn parse(body: &'a str) -> Result<Self, EnvelopeError> {
-        let envelope: Self = serde_json::from_str(body).map_err(EnvelopeError::Unreadable)?;
+        let envelope: Self = serde_json::from_str(body).map_err(|error| EnvelopeError::Unreadable(error.into()))?;
         if envelope.v == VERSION { Ok(envelope) } else { Err(EnvelopeError::Version(envelope.v)) }
     }
 

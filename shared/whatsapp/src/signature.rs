@@ -6,19 +6,17 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use sha2::Sha256;
 
 /// The header that carries the signature.
 pub const HEADER: &str = "x-hub-signature-256";
 
 /// The secrets of one Meta app.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct AppSecrets {
-    /// The app secret that Meta signs with now.
+    /// The app secret that Meta signs with now. Never empty: anybody could sign with that.
     pub current: SecretString,
     /// The one before it; accepted while a rotation is under way.
-    #[serde(default)]
     pub previous: Option<SecretString>,
 }
 

@@ -20,6 +20,10 @@ pub const DEFAULT_VERSION: &str = "v26.0";
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long an idle connection may be used again. Short, because Lambda freezes processes between
+/// runs: the other side may have hung up meanwhile, and a send that is lost that way has an unknown fate.
+const IDLE: Duration = Duration::from_secs(5);
+
 /// How long a whole call may take. The outbound function's timeout and lease are set around it.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -67,6 +71,7 @@ impl Graph {
         }
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE)
             .timeout(timeout)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("Recado/", env!("CARGO_PKG_VERSION")))

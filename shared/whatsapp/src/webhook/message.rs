@@ -1,6 +1,6 @@
 //! One inbound message.
 
-use super::{lenient_id, unix_seconds};
+use super::{Unreadable, lenient_id, unix_seconds};
 use jiff::Timestamp;
 use recado_domain::contact::Identities;
 use recado_domain::ids::{Bsuid, WaId, Wamid};
@@ -34,13 +34,13 @@ pub struct InboundMessage {
 pub enum MessageError {
     /// It is not shaped like a message at all, or lacks its id or time.
     #[error("the item is not a message")]
-    Unreadable(#[source] serde_json::Error),
+    Unreadable(#[source] Unreadable),
     /// Nothing says who sent it.
     #[error("the message names no sender")]
     Anonymous,
     /// It changes another message or a contact, which is not applied yet.
-    #[error("messages of type `{0}` are kept, but not applied yet")]
-    NotApplied(String),
+    #[error("messages of kind `{0}` are kept, but not applied yet")]
+    NotApplied(&'static str),
 }
 
 #[derive(Deserialize)]
@@ -56,6 +56,8 @@ struct Head {
     from_user_id: Option<Bsuid>,
     #[serde(default)]
     context: Option<Context>,
+    #[serde(default)]
+    group_id: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -97,7 +99,7 @@ fn wamid<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Wam
 impl InboundMessage {
     /// Reads one element of `messages[]` and the element of `contacts[]` that belongs to it.
     pub fn parse(raw: &RawValue, contact: Option<&RawValue>) -> Result<Self, MessageError> {
-        let head: Head = serde_json::from_str(raw.get()).map_err(MessageError::Unreadable)?;
+        let head: Head = serde_json::from_str(raw.get()).map_err(|error| MessageError::Unreadable(error.into()))?;
         let contact: Contact = contact.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
         let text_of = |text: Option<String>| text.filter(|text| !text.is_empty()).map(Personal::new);
         let sender = Identities {
@@ -111,10 +113,13 @@ impl InboundMessage {
         }
 
         let type_name = head.kind.unwrap_or_default();
-        if ["reaction", "edit", "revoke", "system"].contains(&type_name.as_str()) {
-            return Err(MessageError::NotApplied(type_name));
+        if head.group_id.is_some() {
+            return Err(MessageError::NotApplied("group"));
         }
-        let whole: Value = serde_json::from_str(raw.get()).map_err(MessageError::Unreadable)?;
+        if let Some(kind) = ["reaction", "edit", "revoke", "system"].into_iter().find(|kind| *kind == type_name) {
+            return Err(MessageError::NotApplied(kind));
+        }
+        let whole: Value = serde_json::from_str(raw.get()).map_err(|error| MessageError::Unreadable(error.into()))?;
         let (kind, content) = content(&type_name, whole);
         let words = match kind {
             MessageType::Text => content["text"].as_str(),
@@ -226,10 +231,20 @@ mod tests {
         assert!(matches!(parse(r#"{"id":"w","type":"text"}"#), Err(MessageError::Unreadable(_))));
         assert!(matches!(parse(r#"{"id":"w","timestamp":"1","type":"text"}"#), Err(MessageError::Anonymous)));
         assert!(matches!(parse(r#"{"id":"w","from":"","timestamp":"1","type":"text"}"#), Err(MessageError::Anonymous)));
-        assert!(matches!(
-            parse(r#"{"id":"w","from":"1","timestamp":"1","type":"reaction"}"#),
-            Err(MessageError::NotApplied(_))
-        ));
+        for not_yet in [r#""type":"reaction""#, r#""type":"text","text":{"body":"x"},"group_id":"g""#] {
+            let message = format!(r#"{{"id":"w","from":"1","timestamp":"1",{not_yet}}}"#);
+            assert!(matches!(parse(&message), Err(MessageError::NotApplied(_))), "{message}");
+        }
+    }
+
+    #[test]
+    fn ids_may_be_numbers_and_what_cannot_be_read_is_never_quoted() {
+        let message =
+            parse(r#"{"id":"w","from":5491155551234,"timestamp":"1","type":"text","text":{"body":"x"}}"#).unwrap();
+        assert_eq!(message.sender.wa_id, Some(WaId::parse("5491155551234").unwrap()));
+        let error = parse(r#"{"id":"w","from":"1","timestamp":"1","context":"a secret"}"#).unwrap_err();
+        let told = format!("{error}: {}", std::error::Error::source(&error).unwrap());
+        assert_eq!(told, "the item is not a message: not of the expected form at line 1, column 57");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One delivery status.
 
-use super::unix_seconds;
+use super::{Unreadable, unix_seconds, word};
 use jiff::Timestamp;
 use recado_domain::callback::CallbackKey;
 use recado_domain::ids::Wamid;
@@ -26,7 +26,7 @@ pub struct StatusUpdate {
 pub enum StatusError {
     /// It is not shaped like a status, or lacks its id or time.
     #[error("the item is not a status")]
-    Unreadable(#[source] serde_json::Error),
+    Unreadable(#[source] Unreadable),
     /// A status word that we do not know. It must never move a message (REQUIREMENTS ST-01).
     #[error("the status `{0}` is not known")]
     UnknownStatus(String),
@@ -65,9 +65,9 @@ struct ErrorData {
 impl StatusUpdate {
     /// Reads one element of `statuses[]`.
     pub fn parse(raw: &RawValue) -> Result<Self, StatusError> {
-        let raw: RawStatus = serde_json::from_str(raw.get()).map_err(StatusError::Unreadable)?;
-        let status =
-            MessageStatus::of_meta(&raw.status).ok_or_else(|| StatusError::UnknownStatus(raw.status.clone()))?;
+        let raw: RawStatus = serde_json::from_str(raw.get()).map_err(|error| StatusError::Unreadable(error.into()))?;
+        let status = MessageStatus::of_meta(&raw.status)
+            .ok_or_else(|| StatusError::UnknownStatus(word(&raw.status).to_owned()))?;
         let error = raw.errors.into_iter().next().map(|error| DeliveryError {
             code: error.code,
             title: error.title,
