@@ -167,6 +167,26 @@ async fn an_older_message_after_a_newer_one_changes_neither_preview_nor_inbox_or
 }
 
 #[tokio::test]
+async fn whatever_order_many_workers_write_in_at_once_the_newest_message_is_shown() {
+    for round in 0..6 {
+        let lab = Lab::new().await;
+        let texts: Vec<_> = (0..12)
+            .map(|number| {
+                lab.text(&phone("5491155551234"), &format!("wamid.{number}"), 100 - number, &format!("{number}"))
+            })
+            .collect();
+        // Everyone begins at once; who gets through first differs from round to round.
+        join_all((0..12).map(|place| lab.deliver(std::slice::from_ref(&texts[(place * 5 + round) % 12])))).await;
+        let conversation = lab.inbox().await.remove(0);
+        assert_eq!(
+            (conversation.last_preview.expose().as_str(), conversation.unread_count),
+            ("11", 12),
+            "round {round}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn of_messages_equal_in_every_time_the_same_one_is_the_newest_whichever_came_first() {
     let mut ends = Vec::new();
     for order in [["wamid.a", "wamid.b"], ["wamid.b", "wamid.a"]] {
