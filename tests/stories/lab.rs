@@ -177,8 +177,13 @@ impl Lab {
 
     /// The agent writes.
     pub(crate) async fn compose(&self, conversation: ConversationId, text: &str) -> MessageId {
+        let known = self.tenant().await.conversation(conversation).await.unwrap().unwrap();
+        self.compose_on(known, text).await
+    }
+
+    /// The agent writes, knowing the conversation as it was.
+    pub(crate) async fn compose_on(&self, known: Conversation, text: &str) -> MessageId {
         let tenant = self.tenant().await;
-        let known = tenant.conversation(conversation).await.unwrap().unwrap();
         let draft = Draft {
             client_message_id: ClientMessageId::parse(text).unwrap(),
             kind: MessageType::Text,

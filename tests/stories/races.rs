@@ -167,23 +167,36 @@ async fn an_older_message_after_a_newer_one_changes_neither_preview_nor_inbox_or
 }
 
 #[tokio::test]
-async fn whatever_order_many_workers_write_in_at_once_the_newest_message_is_shown() {
-    for round in 0..6 {
+async fn whatever_order_many_workers_write_in_at_once_the_newest_message_and_its_window_stand() {
+    for round in 0..8 {
         let lab = Lab::new().await;
+        lab.deliver(&[lab.text(&phone("5491155551234"), "wamid.middle", 50, "middle")]).await;
+        // Half of them older than what is there, half of them newer; who gets through first differs.
         let texts: Vec<_> = (0..12)
             .map(|number| {
-                lab.text(&phone("5491155551234"), &format!("wamid.{number}"), 100 - number, &format!("{number}"))
+                lab.text(&phone("5491155551234"), &format!("wamid.{number}"), 95 - number * 8, &format!("{number}"))
             })
             .collect();
-        // Everyone begins at once; who gets through first differs from round to round.
         join_all((0..12).map(|place| lab.deliver(std::slice::from_ref(&texts[(place * 5 + round) % 12])))).await;
         let conversation = lab.inbox().await.remove(0);
+        let newest = lab.now() - SECOND * 7;
         assert_eq!(
-            (conversation.last_preview.expose().as_str(), conversation.unread_count),
-            ("11", 12),
+            (conversation.last_preview.expose().as_str(), conversation.unread_count, conversation.window_expires_at),
+            ("11", 13, Some(recado_domain::window::expiry(newest))),
             "round {round}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_reply_to_a_conversation_that_has_changed_meanwhile_is_placed_anew() {
+    let lab = Lab::new().await;
+    let outdated = lab.conversation().await;
+    let tenant = lab.tenant().await;
+    lab.deliver(&[lab.text(&phone("5491155551234"), "wamid.next", -30, "y otra cosa")]).await;
+    let id = lab.compose_on(outdated, "respuesta").await;
+    let newest = tenant.messages(lab.inbox().await[0].id, 1, None).await.unwrap().items.remove(0);
+    assert_eq!((newest.id, lab.inbox().await[0].last_preview.expose().as_str()), (id, "respuesta"));
 }
 
 #[tokio::test]
