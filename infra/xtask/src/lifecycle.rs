@@ -425,7 +425,8 @@ async fn write_function_settings(stack: &Stack, options: &Options) -> anyhow::Re
         let answer = answer.with_context(|| format!("asking for the settings of {name}"))?;
         settings.extend(answer.environment.and_then(|environment| environment.variables).unwrap_or_default());
     }
-    let lines: String = settings.into_iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    // Quoted, because cargo-lambda refuses an unquoted value with `=` in it.
+    let lines: String = settings.into_iter().map(|(name, value)| format!("{name}='{value}'\n")).collect();
     fs::write(options.folder.join("functions.env"), lines)?;
     Ok(())
 }
