@@ -135,7 +135,7 @@ async fn settled(client: &Client) -> anyhow::Result<()> {
             }
             _ => {
                 let reason = stack.stack_status_reason().unwrap_or("no reason given");
-                bail!("deploying failed: {status}: {reason}{}", reasons(client).await);
+                bail!("{status}: {reason}{}", reasons(client).await);
             }
         }
     }

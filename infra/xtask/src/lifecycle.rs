@@ -276,13 +276,18 @@ pub(crate) async fn start(options: &Options) -> anyhow::Result<(Running, Stack)>
 
     let running = Running::new(&options.folder);
     start_emulator(&running, options).await?;
-    let outputs =
-        if options.sam { deploy::with_sam(options).await? } else { deploy::directly(options, &binaries).await? };
+    let in_the_emulator = |what: &str| Failed::new(what, &options.log("emulator.log"));
+    let outputs = if options.sam {
+        deploy::with_sam(options).await?
+    } else {
+        deploy::directly(options, &binaries).await.with_context(|| in_the_emulator("deploying template.yaml failed"))?
+    };
     start_simulator(&running, options, &binaries).await?;
 
     let mut stack = describe(options, &outputs)?;
-    check_webhook(&stack).await?;
-    stack.tenants = seed::seed(&stack, options).await?;
+    check_webhook(&stack).await.with_context(|| in_the_emulator("the webhook does not answer as it should"))?;
+    let tenants = seed::seed(&stack, options).await;
+    stack.tenants = tenants.with_context(|| in_the_emulator("the demo tenants could not be registered"))?;
     write_function_settings(&stack, options).await?;
     let text = serde_json::to_vec_pretty(&stack)?;
     if options.keep {
