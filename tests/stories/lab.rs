@@ -151,6 +151,7 @@ impl Lab {
         let raw = RawValue::from_string(message.to_string()).unwrap();
         let item = Item {
             waba_id: Some(self.waba.as_str().into()),
+            field: Some("messages".into()),
             phone_number_id: Some(self.number.as_str().into()),
             ..Item::new(Kind::Message, &raw)
         };

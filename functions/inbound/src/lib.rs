@@ -23,6 +23,7 @@ use recado_platform::telemetry::chain;
 use recado_store::{InboundBatch, NewMessage, Recorded, Store, StoreError};
 use recado_whatsapp::envelope::Kind;
 use recado_whatsapp::webhook::message::InboundMessage;
+use recado_whatsapp::webhook::word;
 
 /// The function and what it uses.
 #[derive(Debug)]
@@ -77,7 +78,14 @@ impl Inbound {
         let Some(admitted) = self.gate.admit(delivery).await? else { return Ok(None) };
         let item = &admitted.envelope.item;
         let read = match item.kind {
-            Kind::Message => InboundMessage::parse(item.raw, item.contact).map_err(|error| chain(&error)),
+            Kind::Message if item.field.as_deref() == Some("messages") => {
+                InboundMessage::parse(item.raw, item.contact).map_err(|error| chain(&error))
+            }
+            // Messages of a thread that Meta's own agent holds are among these.
+            Kind::Message | Kind::Echo | Kind::History => {
+                let field = word(item.field.as_deref().unwrap_or_default());
+                Err(format!("the field `{field}` is kept, but not applied yet"))
+            }
             kind => Err(format!("a {kind:?} does not belong on this queue")),
         };
         let message = match read {

@@ -193,7 +193,7 @@ impl Webhook {
         let (mut messages, mut statuses, mut account) = (Vec::new(), Vec::new(), Vec::new());
         for item in items {
             let queue = match item.kind {
-                Kind::Message | Kind::Malformed => &mut messages,
+                Kind::Message | Kind::Echo | Kind::History | Kind::Malformed => &mut messages,
                 Kind::Status => &mut statuses,
                 Kind::Other => &mut account,
             };
@@ -228,13 +228,7 @@ fn verify<'a>(
 
 fn outgoing(app: &str, received: i64, item: Item<'_>) -> Outgoing {
     let group = fair_group(&item);
-    let envelope = Envelope::new(app.into(), received, item);
-    let mut body = serde_json::to_string(&envelope).expect("an envelope is representable as JSON");
-    // SQS refuses these two characters. In JSON they can only stand inside strings, where an escape
-    // means the same.
-    if body.contains(['\u{FFFE}', '\u{FFFF}']) {
-        body = body.replace('\u{FFFE}', "\\ufffe").replace('\u{FFFF}', "\\uffff");
-    }
+    let body = Envelope::new(app.into(), received, item).to_message();
     Outgoing::now(body, group)
 }
 

@@ -107,7 +107,7 @@ async fn every_sample_goes_to_the_queues_item_by_item_and_untouched() {
         let whole: Value = serde_json::from_slice(&body).unwrap();
         for (queue, envelope) in &queued {
             let expected = match envelope["item"]["kind"].as_str().unwrap() {
-                "message" => "messages",
+                "message" | "echo" | "history" => "messages",
                 "status" => "statuses",
                 "other" => "account",
                 kind => panic!("{}: a well-formed sample gave a {kind} item", sample.file),

@@ -11,6 +11,7 @@ use axum::http::HeaderMap;
 use axum::routing::{get, post};
 use recado_testkit::template::{self, repository};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -24,11 +25,66 @@ const STARTS: usize = 21;
 pub(crate) async fn run(local: &Path, build: bool) -> anyhow::Result<()> {
     let folder = local.join("bench");
     fs::create_dir_all(&folder)?;
+    intake(&folder)?;
     start_up(&folder).await?;
     if build {
         build_times(&folder)?;
     }
     Ok(())
+}
+
+/// P1: what the webhook does with a body before it touches the network, per event.
+fn intake(folder: &Path) -> anyhow::Result<()> {
+    let step = Step::begin("P1: cargo bench --package recado-whatsapp --bench intake");
+    let log = folder.join("intake.log");
+    let mut bench = cargo();
+    bench.args(["bench", "--quiet", "--package", "recado-whatsapp", "--bench", "intake"]);
+    run_quietly("the intake benchmark", &mut bench, &log)?;
+    step.done();
+    let medians = medians(&fs::read_to_string(&log)?);
+    println!("\nP1, µs of CPU per event (medians; all of it in {}):\n", log.display());
+    println!(
+        "| events in the body | verify + split + envelope | verify alone | the same with serde_json::Value | ratio |"
+    );
+    println!("|---|---|---|---|---|");
+    for events in [1, 3, 10, 100, 1000] {
+        let per_event = |what: &str| -> anyhow::Result<f64> {
+            let median = medians.get(&(what.to_owned(), events)).with_context(|| format!("no figure for {what}"))?;
+            Ok(median.as_secs_f64() * 1e6 / f64::from(events))
+        };
+        let (ours, value) = (per_event("verify_split_envelope")?, per_event("the_same_with_serde_json_value")?);
+        println!("| {events} | {ours:.2} | {:.2} | {value:.2} | {:.1} |", per_event("verify_alone")?, value / ours);
+    }
+    Ok(())
+}
+
+/// The median of each benchmark and argument in what divan prints: a tree, with the columns fastest,
+/// slowest, median and mean behind each argument.
+fn medians(printed: &str) -> BTreeMap<(String, u32), Duration> {
+    let mut medians = BTreeMap::new();
+    let mut benchmark = String::new();
+    for line in printed.lines() {
+        let Some((_, text)) = line.split_once("─ ") else { continue };
+        let name = text.split_whitespace().next().unwrap_or_default();
+        match (name.parse(), text.split('│').nth(2).and_then(duration)) {
+            (Ok(argument), Some(median)) => drop(medians.insert((benchmark.clone(), argument), median)),
+            _ => name.clone_into(&mut benchmark),
+        }
+    }
+    medians
+}
+
+/// A time as divan writes it, such as `2.817 µs`.
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.trim().split_once(' ')?;
+    let seconds = match unit {
+        "ns" => 1e-9,
+        "µs" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        _ => return None,
+    };
+    Some(Duration::from_secs_f64(number.parse::<f64>().ok()? * seconds))
 }
 
 /// P2: from starting a process to its first request for work, its memory then, and its zipped size.
@@ -175,4 +231,25 @@ fn build_times(folder: &Path) -> anyhow::Result<()> {
     xtask(&["down"], "cargo xtask down")?;
     fs::remove_dir_all(&clone)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_are_read_off_the_printed_tree() {
+        let printed =
+            "intake            fastest       │ slowest       │ median        │ mean          │ samples │ iters
+├─ verify_alone                 │               │               │               │         │
+│  ├─ 1           550.5 ns      │ 6.512 µs      │ 555.7 ns      │ 616.9 ns      │ 100     │ 400
+│  │                            │               │               │               │         │
+│  ╰─ 1000        229.4 µs      │ 294.5 µs      │ 1.203 ms      │ 232.8 µs      │ 100     │ 100
+╰─ other                        │               │               │               │         │
+   ├─ 1           2.777 µs      │ 21.62 µs      │ 2.817 µs      │ 3.023 µs      │ 100     │ 100
+   │              alloc:        │               │               │               │         │";
+        let medians = medians(printed);
+        let micros: Vec<_> = medians.iter().map(|((name, of), time)| (name.as_str(), *of, time.as_nanos())).collect();
+        assert_eq!(micros, [("other", 1, 2817), ("verify_alone", 1, 556), ("verify_alone", 1000, 1_203_000)]);
+    }
 }

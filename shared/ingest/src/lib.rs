@@ -65,7 +65,10 @@ impl Gate {
         let number = envelope.item.phone_number_id.as_deref().map(PhoneNumberId::parse);
         let Some(Ok(number)) = number else {
             let field = word(envelope.item.field.as_deref().unwrap_or_default());
-            let reason = format!("the field `{field}` is kept, but not applied yet");
+            let reason = match envelope.item.kind {
+                Kind::Other => format!("the field `{field}` is kept, but not applied yet"),
+                kind => format!("a {kind:?} in the field `{field}` that names no number of ours"),
+            };
             return self.park(delivery, ParkedScope::Nobody, reason, received).await.map(|_| None);
         };
         let route = match self.route(&number).await? {

@@ -1,14 +1,19 @@
 //! For tests and `cargo xtask` only.
 //!
 //! - [`samples`]: what Meta sends.
-//! - [`stack`]: a running local stack, as `stack.json` describes it.
-//! - [`template`]: the deployment's template, as data.
-//! - [`aws`]: clients for a server on this machine.
+//! - `stack`: a running local stack, as `stack.json` describes it.
+//! - `template`: the deployment's template, as data.
+//! - `aws`: clients for a server on this machine.
+//!
+//! All but the samples come with the feature `stack`.
 #![allow(clippy::unwrap_used, reason = "this crate only serves tests, which stop at the first surprise")]
 
+#[cfg(feature = "stack")]
 pub mod aws;
 pub mod samples;
+#[cfg(feature = "stack")]
 pub mod stack;
+#[cfg(feature = "stack")]
 pub mod template;
 
 use base64::Engine;

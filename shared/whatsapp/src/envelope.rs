@@ -18,7 +18,12 @@ pub enum Kind {
     Message,
     /// One element of `statuses[]`.
     Status,
-    /// The whole value of any other field: templates, account, quality, echoes, what is yet to come.
+    /// One element of `message_echoes[]`: the business wrote from its phone.
+    Echo,
+    /// One element of `history[]`: a chunk of what was written before the number came to the API.
+    History,
+    /// The whole value of any other field, such as templates and quality; or a part of a value that is
+    /// none of the above, such as errors of the number, or what is yet to come.
     Other,
     /// Signed by Meta, but of no shape we can take apart.
     Malformed,
@@ -34,12 +39,21 @@ pub struct Item<'a> {
     /// The WhatsApp Business account that the entry names.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub waba_id: Option<Cow<'a, str>>,
+    /// When Meta made the entry, in unix seconds. Never said for messages and statuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<i64>,
     /// The webhook field, such as `messages`.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub field: Option<Cow<'a, str>>,
     /// The business number that the value names.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub phone_number_id: Option<Cow<'a, str>>,
+    /// The business number as people dial it, as the value says it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub display_phone_number: Option<Cow<'a, str>>,
+    /// Which member of the value it is, where it is neither the whole value nor an element of a list.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Cow<'a, str>>,
     /// The element of `contacts[]` that belongs to it.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<&'a RawValue>,
@@ -50,12 +64,19 @@ pub struct Item<'a> {
 
 impl<'a> Item<'a> {
     /// An item of which nothing but its text is known.
-    pub fn new(kind: Kind, raw: &'a RawValue) -> Self {
-        Self { kind, position: 0, waba_id: None, field: None, phone_number_id: None, contact: None, raw }
-    }
-
-    pub(crate) fn malformed(raw: &'a RawValue) -> Self {
-        Self::new(Kind::Malformed, raw)
+    pub const fn new(kind: Kind, raw: &'a RawValue) -> Self {
+        Self {
+            kind,
+            position: 0,
+            waba_id: None,
+            time: None,
+            field: None,
+            phone_number_id: None,
+            display_phone_number: None,
+            part: None,
+            contact: None,
+            raw,
+        }
     }
 }
 
@@ -73,6 +94,9 @@ pub struct Envelope<'a> {
     #[serde(borrow)]
     pub item: Item<'a>,
 }
+
+/// How much an envelope usually adds to what it holds, in bytes.
+const AROUND: usize = 256;
 
 /// The version that [`Envelope::new`] writes and [`Envelope::parse`] reads.
 pub const VERSION: u8 = 1;
@@ -92,6 +116,21 @@ impl<'a> Envelope<'a> {
     /// Puts an item into an envelope.
     pub const fn new(app: Cow<'a, str>, received: i64, item: Item<'a>) -> Self {
         Self { v: VERSION, app, received, item }
+    }
+
+    /// Writes it as a queue message.
+    pub fn to_message(&self) -> String {
+        let Item { raw, contact, .. } = &self.item;
+        let size = raw.get().len() + contact.map_or(0, |contact| contact.get().len());
+        let mut text = Vec::with_capacity(size + AROUND);
+        serde_json::to_writer(&mut text, self).expect("an envelope is representable as JSON");
+        let text = String::from_utf8(text).expect("JSON is UTF-8");
+        // SQS refuses these two characters. In JSON they can only stand inside strings, where an escape
+        // means the same.
+        if text.contains('\u{FFFE}') || text.contains('\u{FFFF}') {
+            return text.replace('\u{FFFE}', "\\ufffe").replace('\u{FFFF}', "\\uffff");
+        }
+        text
     }
 
     /// Reads a queue message.

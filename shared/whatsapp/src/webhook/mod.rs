@@ -8,6 +8,7 @@
 pub mod message;
 pub mod split;
 pub mod status;
+mod word;
 
 pub use split::split;
 
