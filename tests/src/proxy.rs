@@ -114,6 +114,11 @@ impl Proxy {
         self.inner.rules().asked_for.entry(operation.to_owned()).or_default().push_back(fault);
     }
 
+    /// From now on this share of all calls goes wrong.
+    pub fn storm(&self, share: f64) {
+        self.inner.rules().share = share;
+    }
+
     /// From now on everything goes well.
     pub fn calm(&self) {
         let mut rules = self.inner.rules();

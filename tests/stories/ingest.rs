@@ -1,10 +1,10 @@
 //! What comes in: well-formed, odd, hostile.
 
-use crate::lab::Lab;
 use crate::world::{Tenant, eventually, fresh_digits, now, stack};
 use recado_domain::ids::PhoneNumberId;
 use recado_store::ParkedScope;
 use serde_json::json;
+use stories::lab::Lab;
 
 #[tokio::test]
 async fn a_signed_body_that_is_not_json_is_taken_and_parked() {
@@ -153,7 +153,7 @@ async fn a_status_that_carries_another_tenants_key_changes_nothing_there() {
 #[tokio::test]
 async fn a_message_that_the_table_never_takes_is_parked_and_its_neighbours_are_stored() {
     let lab = Lab::new().await;
-    let sender = crate::lab::phone("5491155551234");
+    let sender = stories::lab::phone("5491155551234");
     let time = lab.now().as_second().to_string();
     // DynamoDB's numbers end at 1E126.
     let odd =

@@ -8,7 +8,6 @@
 mod api;
 mod events;
 mod ingest;
-mod lab;
 mod races;
 mod round_trip;
 mod sending;

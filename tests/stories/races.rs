@@ -1,12 +1,12 @@
 //! Two things at once, or in the other order.
 
-use crate::lab::{Lab, phone, phone_and_bsuid};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use recado_domain::ids::{MessageId, Wamid};
 use recado_domain::outbox::{LEASE, UNKNOWN_WAIT};
 use recado_domain::status::{Fact, MessageStatus};
 use recado_store::{Answer, Claim, Claimed, Heard, Park, Parked, ParkedScope, Settled, StatusReport};
+use stories::lab::{Lab, phone, phone_and_bsuid};
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 

@@ -1,10 +1,9 @@
 //! The running stack, and what a story needs of it.
 
 use recado_testkit::stack::{Answer, Stack};
-use recado_testkit::template::repository;
 use serde_json::{Value, json};
-use std::path::PathBuf;
 use std::time::Duration;
+pub(crate) use stories::{fresh_digits, stack};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
@@ -13,15 +12,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What people sign in with.
 const PASSWORD: &str = "Story-password-1";
-
-/// The running stack.
-pub(crate) fn stack() -> Stack {
-    #[allow(clippy::disallowed_methods, reason = "the test command says where the stack is")]
-    let path = std::env::var_os("RECADO_STACK").map_or_else(|| repository().join(".local/stack.json"), PathBuf::from);
-    Stack::load(&path).unwrap_or_else(|error| {
-        panic!("the stories need a running stack, and {}: {error}. Run `cargo xtask test`", path.display())
-    })
-}
 
 /// Asks again and again until the answer is there.
 pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<T, String>) -> T {
@@ -44,11 +34,6 @@ pub(crate) async fn eventually_within<T>(
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
-}
-
-/// Digits that nobody else uses.
-pub(crate) fn fresh_digits() -> String {
-    format!("9{:014}", rand::random::<u64>() % 100_000_000_000_000)
 }
 
 /// A tenant of a story's own, with one number and two people.

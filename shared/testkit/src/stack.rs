@@ -126,7 +126,12 @@ impl Stack {
 
     /// A configuration for clients of the emulated account.
     pub fn sdk_config(&self) -> SdkConfig {
-        let Aws { endpoint, region, access_key_id, secret_access_key, .. } = &self.aws;
+        self.sdk_config_at(&self.aws.endpoint)
+    }
+
+    /// The same, for clients that reach the account in another way.
+    pub fn sdk_config_at(&self, endpoint: &str) -> SdkConfig {
+        let Aws { region, access_key_id, secret_access_key, .. } = &self.aws;
         let credentials = Credentials::new(access_key_id, secret_access_key, None, None, "stack.json");
         aws::client_config_as(endpoint, region, credentials)
     }

@@ -3,7 +3,7 @@
 //! For what a deployed stack cannot show: two workers at the very same moment, one that vanishes, a
 //! lease that runs out.
 
-use crate::world::{fresh_digits, stack};
+use crate::{fresh_digits, stack};
 use aws_lambda_events::event::sqs::SqsEvent;
 use aws_sdk_dynamodb::types::{AttributeValue, BillingMode, GlobalSecondaryIndex, GlobalSecondaryIndexDescription};
 use inbound::Inbound;
@@ -32,28 +32,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// A table, a key and a queue of a story's own, with one tenant.
-pub(crate) struct Lab {
-    pub(crate) stack: Stack,
-    pub(crate) store: Store,
-    pub(crate) inbound: Inbound,
-    pub(crate) outbound: Outbound,
-    pub(crate) number: PhoneNumberId,
+#[derive(Debug)]
+pub struct Lab {
+    /// The running stack.
+    pub stack: Stack,
+    /// The table.
+    pub store: Store,
+    /// A worker.
+    pub inbound: Inbound,
+    /// A worker.
+    pub outbound: Outbound,
+    /// The tenant's number.
+    pub number: PhoneNumberId,
     dynamo: aws_sdk_dynamodb::Client,
     sqs: aws_sdk_sqs::Client,
     table: String,
     queue_url: String,
-    waba: WabaId,
-    user: UserId,
+    key: String,
+    first: Occupant,
     time: Arc<AtomicI64>,
 }
 
 impl Lab {
     /// The table of the running stack.
-    pub(crate) fn store_of(stack: &Stack) -> Store {
+    pub fn store_of(stack: &Stack) -> Store {
         Store::new(aws_sdk_dynamodb::Client::new(&stack.sdk_config()), stack.aws.table.as_str())
     }
 
-    pub(crate) async fn new() -> Self {
+    /// A lab with one tenant.
+    pub async fn new() -> Self {
         let stack = stack();
         let config = stack.sdk_config();
         let (dynamo, sqs, kms) = (
@@ -72,8 +79,219 @@ impl Lab {
         let told = time.clone();
         let clock = Clock::new(move || Timestamp::from_millisecond(told.load(Ordering::Relaxed)).unwrap());
         let store = Store::new(dynamo.clone(), table.as_str());
-        let vault = Vault::new(kms, key, clock.clone());
+        let vault = Vault::new(kms, key.clone(), clock.clone());
 
+        let first = Occupant::move_in(&stack, &store, &vault, clock.now()).await;
+        Self {
+            inbound: Inbound::new(store.clone(), clock.clone()),
+            outbound: Outbound {
+                store: store.clone(),
+                graph: Graph::new(&stack.meta.graph_url, "v26.0").unwrap(),
+                vault,
+                wake_ups: Queue::new(sqs.clone(), queue_url.clone()),
+                clock,
+            },
+            number: first.number.clone(),
+            stack,
+            store,
+            first,
+            dynamo,
+            sqs,
+            table,
+            queue_url,
+            key,
+            time,
+        }
+    }
+
+    /// One more tenant on the same table.
+    pub async fn another_tenant(&self) -> Occupant {
+        Occupant::move_in(&self.stack, &self.store, &self.outbound.vault, self.now()).await
+    }
+
+    /// The tenant that was here first.
+    pub const fn occupant(&self) -> &Occupant {
+        &self.first
+    }
+
+    /// The name of the table.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// The KMS key of the tenants' tokens.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The lab's clock.
+    pub fn clock(&self) -> Clock {
+        self.outbound.clock.clone()
+    }
+
+    /// What time it is in the lab.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.time.load(Ordering::Relaxed)).unwrap()
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: SignedDuration) {
+        self.time.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+
+    /// The tenant's data, as a member opens it.
+    pub async fn tenant(&self) -> TenantStore {
+        let membership = self.store.memberships(&self.first.user).await.unwrap().remove(0);
+        self.store.of_member(&membership)
+    }
+
+    /// The queue message of a customer's text, `age` seconds old.
+    pub fn text(&self, sender: &Identities, wamid: &str, age: i64, text: &str) -> String {
+        let time = self.now().as_second() - age;
+        let message = json!({"id": wamid, "timestamp": time.to_string(), "type": "text", "text": {"body": text},
+            "from": sender.wa_id.as_ref().map(WaId::as_str), "from_user_id": sender.bsuid.as_ref().map(Bsuid::as_str)});
+        self.envelope(&message)
+    }
+
+    /// The queue message of any message.
+    pub fn envelope(&self, message: &Value) -> String {
+        let raw = RawValue::from_string(message.to_string()).unwrap();
+        let item = Item {
+            waba_id: Some(self.first.waba.as_str().into()),
+            field: Some("messages".into()),
+            phone_number_id: Some(self.number.as_str().into()),
+            ..Item::new(Kind::Message, &raw)
+        };
+        serde_json::to_string(&Envelope::new("default".into(), self.now().as_millisecond(), item)).unwrap()
+    }
+
+    /// Delivers queue messages to the inbound worker, which must take them all.
+    pub async fn deliver(&self, bodies: &[String]) {
+        let response = self.inbound.handle(sqs_event(bodies)).await;
+        assert!(response.batch_item_failures.is_empty(), "not taken: {response:?}");
+    }
+
+    /// A customer writes to the tenant; the conversation is open and has one message.
+    pub async fn conversation(&self) -> Conversation {
+        self.deliver(&[self.text(&phone("5491155551234"), "wamid.first", 0, "hola")]).await;
+        self.inbox().await.remove(0)
+    }
+
+    /// The inbox.
+    pub async fn inbox(&self) -> Vec<Conversation> {
+        let tenant = self.tenant().await;
+        tenant.inbox(recado_store::ConversationStatus::Open, 100, None).await.unwrap().items
+    }
+
+    /// The agent writes.
+    pub async fn compose(&self, conversation: ConversationId, text: &str) -> MessageId {
+        let known = self.tenant().await.conversation(conversation).await.unwrap().unwrap();
+        self.compose_on(known, text).await
+    }
+
+    /// The agent writes, knowing the conversation as it was.
+    pub async fn compose_on(&self, known: Conversation, text: &str) -> MessageId {
+        let tenant = self.tenant().await;
+        let draft = Draft {
+            client_message_id: ClientMessageId::parse(text).unwrap(),
+            kind: MessageType::Text,
+            content: Personal::new(json!({ "text": text })),
+            preview: Personal::new(text.to_owned()),
+            sender: Sender { id: self.first.user.clone(), name: Personal::new("Ana".to_owned()) },
+        };
+        match tenant.compose(known, &draft, self.now()).await.unwrap() {
+            Composed::New(message) | Composed::Existing(message) => message.id,
+        }
+    }
+
+    /// Wakes the sender, with plenty of time.
+    pub async fn wake(&self, conversation: ConversationId) {
+        self.wake_with(conversation, SignedDuration::from_secs(30)).await;
+    }
+
+    /// Wakes the sender, with so much time left.
+    pub async fn wake_with(&self, conversation: ConversationId, left: SignedDuration) {
+        let tenant = self.tenant().await.tenant();
+        let task = json!({"task": "wake-up.v1", "tenant": tenant, "conversation": conversation}).to_string();
+        let response = self.outbound.handle(sqs_event(&[task]), self.now() + left).await;
+        assert!(response.batch_item_failures.is_empty(), "the sender failed: {response:?}");
+    }
+
+    /// A message.
+    pub async fn message(&self, id: MessageId) -> Message {
+        self.tenant().await.message(id).await.unwrap().unwrap()
+    }
+
+    /// What reached Meta, as texts, in order.
+    pub async fn sent(&self) -> Vec<String> {
+        let answer = self.stack.control(&format!("/sent?phone_number_id={}", self.number.as_str())).await;
+        let items = answer["items"].as_array().unwrap();
+        items.iter().map(|sent| sent["request"]["text"]["body"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// How many wake-ups the sender has left for itself.
+    pub async fn wake_ups(&self) -> usize {
+        let request = self.sqs.receive_message().queue_url(&self.queue_url).max_number_of_messages(10);
+        request.send().await.unwrap().messages.unwrap_or_default().len()
+    }
+
+    /// Everything that is stored, sorted, without what only counts or dates the writes.
+    pub async fn everything(&self) -> Vec<Value> {
+        let readable = |mut item: HashMap<String, AttributeValue>| -> Value {
+            item.retain(|_, value| !value.is_b());
+            serde_dynamo::from_item(item).unwrap()
+        };
+        let mut items: Vec<Value> = self.raw_items().await.into_iter().map(readable).collect();
+        for item in &mut items {
+            let item = item.as_object_mut().unwrap();
+            for bookkeeping in ["rev", "updatedAt", "createdAt", "since", "dueSk"] {
+                item.remove(bookkeeping);
+            }
+        }
+        items.sort_by_key(|item| (item["pk"].to_string(), item["sk"].to_string()));
+        items
+    }
+
+    /// Everything that is stored, as DynamoDB has it.
+    pub async fn raw_items(&self) -> Vec<HashMap<String, AttributeValue>> {
+        #[allow(clippy::disallowed_methods, reason = "a story may look at the whole of its own small table")]
+        let scan = self.dynamo.scan().table_name(&self.table).consistent_read(true);
+        scan.into_paginator().items().send().try_collect().await.unwrap()
+    }
+
+    /// How many items of this kind are stored.
+    pub async fn count(&self, entity: &str) -> usize {
+        self.raw_items().await.iter().filter(|item| text(item, "entity") == Some(entity)).count()
+    }
+
+    /// Every queue message that is parked, whoever it is for.
+    pub async fn parked(&self) -> Vec<String> {
+        let items = self.raw_items().await;
+        let parked = items.iter().filter(|item| text(item, "entity") == Some("parked"));
+        parked.map(|item| text(item, "body").unwrap().to_owned()).collect()
+    }
+
+    /// Puts an item there, past all code of ours.
+    pub async fn put_raw(&self, item: HashMap<String, AttributeValue>) {
+        self.dynamo.put_item().table_name(&self.table).set_item(Some(item)).send().await.unwrap();
+    }
+}
+
+/// A tenant of a lab.
+#[derive(Debug, Clone)]
+pub struct Occupant {
+    /// Its number.
+    pub number: PhoneNumberId,
+    /// The number's account.
+    pub waba: WabaId,
+    /// Its only member.
+    pub user: UserId,
+}
+
+impl Occupant {
+    /// Registers a tenant whose number the simulated Meta knows, and reports no statuses for.
+    async fn move_in(stack: &Stack, store: &Store, vault: &Vault, now: Timestamp) -> Self {
+        let id = fresh_digits();
         let (number, waba) = (PhoneNumberId::parse(&id).unwrap(), WabaId::parse(format!("1{id}")).unwrap());
         let token = format!("token-{id}");
         let at_meta = json!({"phone_number_id": id, "waba_id": waba.as_str(), "token": token, "statuses": []});
@@ -99,173 +317,23 @@ impl Lab {
                 name: Personal::new("Ana".to_owned()),
             }],
         };
-        store.register(&new, clock.now()).await.unwrap();
-        Self {
-            inbound: Inbound::new(store.clone(), clock.clone()),
-            outbound: Outbound {
-                store: store.clone(),
-                graph: Graph::new(&stack.meta.graph_url, "v26.0").unwrap(),
-                vault,
-                wake_ups: Queue::new(sqs.clone(), queue_url.clone()),
-                clock,
-            },
-            stack,
-            store,
-            number,
-            dynamo,
-            sqs,
-            table,
-            queue_url,
-            waba,
-            user,
-            time,
-        }
-    }
-
-    /// What time it is in the lab.
-    pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.time.load(Ordering::Relaxed)).unwrap()
-    }
-
-    /// Lets time pass.
-    pub(crate) fn pass(&self, time: SignedDuration) {
-        self.time.fetch_add(i64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
-    }
-
-    /// The tenant's data, as a member opens it.
-    pub(crate) async fn tenant(&self) -> TenantStore {
-        let membership = self.store.memberships(&self.user).await.unwrap().remove(0);
-        self.store.of_member(&membership)
-    }
-
-    /// The queue message of a customer's text, `age` seconds old.
-    pub(crate) fn text(&self, sender: &Identities, wamid: &str, age: i64, text: &str) -> String {
-        let time = self.now().as_second() - age;
-        let message = json!({"id": wamid, "timestamp": time.to_string(), "type": "text", "text": {"body": text},
-            "from": sender.wa_id.as_ref().map(WaId::as_str), "from_user_id": sender.bsuid.as_ref().map(Bsuid::as_str)});
-        self.envelope(&message)
-    }
-
-    /// The queue message of any message.
-    pub(crate) fn envelope(&self, message: &Value) -> String {
-        let raw = RawValue::from_string(message.to_string()).unwrap();
-        let item = Item {
-            waba_id: Some(self.waba.as_str().into()),
-            field: Some("messages".into()),
-            phone_number_id: Some(self.number.as_str().into()),
-            ..Item::new(Kind::Message, &raw)
-        };
-        serde_json::to_string(&Envelope::new("default".into(), self.now().as_millisecond(), item)).unwrap()
-    }
-
-    /// Delivers queue messages to the inbound worker, which must take them all.
-    pub(crate) async fn deliver(&self, bodies: &[String]) {
-        let response = self.inbound.handle(sqs_event(bodies)).await;
-        assert!(response.batch_item_failures.is_empty(), "not taken: {response:?}");
-    }
-
-    /// A customer writes to the tenant; the conversation is open and has one message.
-    pub(crate) async fn conversation(&self) -> Conversation {
-        self.deliver(&[self.text(&phone("5491155551234"), "wamid.first", 0, "hola")]).await;
-        self.inbox().await.remove(0)
-    }
-
-    /// The inbox.
-    pub(crate) async fn inbox(&self) -> Vec<Conversation> {
-        let tenant = self.tenant().await;
-        tenant.inbox(recado_store::ConversationStatus::Open, 100, None).await.unwrap().items
-    }
-
-    /// The agent writes.
-    pub(crate) async fn compose(&self, conversation: ConversationId, text: &str) -> MessageId {
-        let known = self.tenant().await.conversation(conversation).await.unwrap().unwrap();
-        self.compose_on(known, text).await
-    }
-
-    /// The agent writes, knowing the conversation as it was.
-    pub(crate) async fn compose_on(&self, known: Conversation, text: &str) -> MessageId {
-        let tenant = self.tenant().await;
-        let draft = Draft {
-            client_message_id: ClientMessageId::parse(text).unwrap(),
-            kind: MessageType::Text,
-            content: Personal::new(json!({ "text": text })),
-            preview: Personal::new(text.to_owned()),
-            sender: Sender { id: self.user.clone(), name: Personal::new("Ana".to_owned()) },
-        };
-        match tenant.compose(known, &draft, self.now()).await.unwrap() {
-            Composed::New(message) | Composed::Existing(message) => message.id,
-        }
-    }
-
-    /// Wakes the sender, with plenty of time.
-    pub(crate) async fn wake(&self, conversation: ConversationId) {
-        self.wake_with(conversation, SignedDuration::from_secs(30)).await;
-    }
-
-    /// Wakes the sender, with so much time left.
-    pub(crate) async fn wake_with(&self, conversation: ConversationId, left: SignedDuration) {
-        let tenant = self.tenant().await.tenant();
-        let task = json!({"task": "wake-up.v1", "tenant": tenant, "conversation": conversation}).to_string();
-        let response = self.outbound.handle(sqs_event(&[task]), self.now() + left).await;
-        assert!(response.batch_item_failures.is_empty(), "the sender failed: {response:?}");
-    }
-
-    /// A message.
-    pub(crate) async fn message(&self, id: MessageId) -> Message {
-        self.tenant().await.message(id).await.unwrap().unwrap()
-    }
-
-    /// What reached Meta, as texts, in order.
-    pub(crate) async fn sent(&self) -> Vec<String> {
-        let answer = self.stack.control(&format!("/sent?phone_number_id={}", self.number.as_str())).await;
-        let items = answer["items"].as_array().unwrap();
-        items.iter().map(|sent| sent["request"]["text"]["body"].as_str().unwrap().to_owned()).collect()
-    }
-
-    /// How many wake-ups the sender has left for itself.
-    pub(crate) async fn wake_ups(&self) -> usize {
-        let request = self.sqs.receive_message().queue_url(&self.queue_url).max_number_of_messages(10);
-        request.send().await.unwrap().messages.unwrap_or_default().len()
-    }
-
-    /// Everything that is stored, sorted, without what only counts or dates the writes.
-    pub(crate) async fn everything(&self) -> Vec<Value> {
-        let readable = |mut item: HashMap<String, AttributeValue>| -> Value {
-            item.retain(|_, value| !value.is_b());
-            serde_dynamo::from_item(item).unwrap()
-        };
-        let mut items: Vec<Value> = self.raw_items().await.into_iter().map(readable).collect();
-        for item in &mut items {
-            let item = item.as_object_mut().unwrap();
-            for bookkeeping in ["rev", "updatedAt", "createdAt", "since", "dueSk"] {
-                item.remove(bookkeeping);
-            }
-        }
-        items.sort_by_key(|item| (item["pk"].to_string(), item["sk"].to_string()));
-        items
-    }
-
-    /// Everything that is stored, as DynamoDB has it.
-    pub(crate) async fn raw_items(&self) -> Vec<HashMap<String, AttributeValue>> {
-        #[allow(clippy::disallowed_methods, reason = "a story may look at the whole of its own small table")]
-        let scan = self.dynamo.scan().table_name(&self.table).consistent_read(true);
-        scan.send().await.unwrap().items.unwrap_or_default()
-    }
-
-    /// Puts an item there, past all code of ours.
-    pub(crate) async fn put_raw(&self, item: HashMap<String, AttributeValue>) {
-        self.dynamo.put_item().table_name(&self.table).set_item(Some(item)).send().await.unwrap();
+        store.register(&new, now).await.unwrap();
+        Self { number, waba, user }
     }
 }
 
 /// Somebody who is known by their phone.
-pub(crate) fn phone(wa_id: &str) -> Identities {
+pub fn phone(wa_id: &str) -> Identities {
     Identities { wa_id: Some(WaId::parse(wa_id).unwrap()), ..Identities::default() }
 }
 
 /// Somebody who is known by both.
-pub(crate) fn phone_and_bsuid(wa_id: &str, bsuid: &str) -> Identities {
+pub fn phone_and_bsuid(wa_id: &str, bsuid: &str) -> Identities {
     Identities { bsuid: Some(Bsuid::parse(bsuid).unwrap()), ..phone(wa_id) }
+}
+
+fn text<'a>(item: &'a HashMap<String, AttributeValue>, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
 }
 
 fn sqs_event(bodies: &[String]) -> SqsEvent {

@@ -1,0 +1,149 @@
+//! Compares what is stored with what was sent.
+
+use super::driver::Driver;
+use super::plan::{Customer, Plan};
+use super::report::Report;
+use recado_domain::ids::{Bsuid, WaId};
+use recado_domain::message::Direction;
+use recado_domain::status::MessageStatus;
+use recado_domain::window;
+use recado_store::{Conversation, ConversationStatus, Message, TenantStore};
+use recado_whatsapp::envelope::Envelope;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::Ordering;
+
+pub(super) async fn of(driver: &Driver, plan: &Plan) -> Report {
+    let mut report = Report {
+        expected: plan.customers.iter().map(|customer| customer.texts.len()).sum(),
+        duplicates_absorbed: plan.duplicates,
+        planted: plan.malformed.len(),
+        replies: plan.customers.iter().map(|customer| customer.replies.len()).sum(),
+        killed: driver.killed.load(Ordering::Relaxed),
+        dead_letters: driver.dead_letters.load(Ordering::Relaxed),
+        ..Report::default()
+    };
+    for (place, occupant) in driver.occupants.iter().enumerate() {
+        let membership = driver.lab.store.memberships(&occupant.user).await.unwrap().remove(0);
+        let tenant = driver.lab.store.of_member(&membership);
+        let mut taken: HashMap<String, usize> = HashMap::new();
+        for sent in driver.sent(occupant).await {
+            *taken.entry(sent["request"]["text"]["body"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        report.sent_twice += taken.values().filter(|times| **times > 1).count();
+
+        let conversations = conversations(&tenant).await;
+        let customers: Vec<_> = plan.customers.iter().filter(|customer| customer.tenant == place).collect();
+        for customer in &customers {
+            let own: Vec<_> = conversations.iter().filter(|conversation| is_of(customer, conversation)).collect();
+            report.twice += own.len().saturating_sub(1);
+            match own.first() {
+                Some(conversation) => compare(&mut report, &tenant, customer, conversation, &taken).await,
+                None => report.lost += customer.texts.len(),
+            }
+        }
+        let strangers =
+            conversations.iter().filter(|conversation| !customers.iter().any(|customer| is_of(customer, conversation)));
+        report.twice += strangers.count();
+    }
+    compare_parked(&mut report, driver, plan).await;
+    report
+}
+
+fn is_of(customer: &Customer, conversation: &Conversation) -> bool {
+    let who = &conversation.contact;
+    customer.is(who.wa_id.as_ref().map(WaId::as_str), who.bsuid.as_ref().map(Bsuid::as_str))
+}
+
+async fn conversations(tenant: &TenantStore) -> Vec<Conversation> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = tenant.inbox(ConversationStatus::Open, 100, after.as_deref()).await.unwrap();
+        all.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return all;
+        }
+    }
+}
+
+async fn messages(tenant: &TenantStore, conversation: &Conversation) -> Vec<Message> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = tenant.messages(conversation.id, 100, after.as_deref()).await.unwrap();
+        all.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return all;
+        }
+    }
+}
+
+async fn compare(
+    report: &mut Report,
+    tenant: &TenantStore,
+    customer: &Customer,
+    conversation: &Conversation,
+    taken: &HashMap<String, usize>,
+) {
+    let messages = messages(tenant, conversation).await;
+    let inbound: Vec<_> = messages.iter().filter(|message| message.direction == Direction::Inbound).collect();
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    for message in &inbound {
+        *times.entry(message.wamid.as_ref().unwrap().as_str()).or_default() += 1;
+    }
+    for text in &customer.texts {
+        match times.get(text.wamid.as_str()) {
+            None => report.lost += 1,
+            Some(times) => {
+                report.stored += 1;
+                report.twice += times - 1;
+            }
+        }
+    }
+    let newest_first = |pair: &[&&Message]| pair[0].timestamp <= pair[1].timestamp;
+    let pairs: Vec<_> = inbound.iter().collect();
+    report.order_violations += pairs.windows(2).filter(|pair| newest_first(pair)).count();
+    let newest = messages.first().unwrap();
+    let shown = newest.content.expose()["text"].as_str().unwrap_or_default();
+    if conversation.last_order != newest.order || conversation.last_preview.expose() != shown {
+        report.order_violations += 1;
+    }
+    if conversation.unread_count != customer.texts.len() as u64 {
+        report.unread_differences += 1;
+    }
+    let latest = customer.texts.iter().map(|text| text.timestamp).max().unwrap();
+    let expected = window::expiry(jiff::Timestamp::from_second(latest).unwrap());
+    if conversation.window_expires_at != Some(expected) {
+        report.window_differences += 1;
+    }
+
+    let mut of_text: HashMap<&str, Vec<&Message>> = HashMap::new();
+    for message in messages.iter().filter(|message| message.direction == Direction::Outbound) {
+        of_text.entry(message.content.expose()["text"].as_str().unwrap()).or_default().push(message);
+    }
+    for reply in &customer.replies {
+        let found = of_text.get(reply.as_str()).map(Vec::as_slice).unwrap_or_default();
+        report.twice += found.len().saturating_sub(1);
+        let state = found.first().and_then(|message| message.states.current()).map(|(status, _)| status);
+        match (state, taken.contains_key(reply)) {
+            (None, _) => report.lost += 1,
+            (Some(MessageStatus::Read), true) => report.read += 1,
+            (Some(MessageStatus::Unknown | MessageStatus::Failed), false) => report.flagged += 1,
+            (Some(_), _) => report.wrong_states += 1,
+        }
+    }
+}
+
+/// Only what was planted may be parked, and all of it.
+async fn compare_parked(report: &mut Report, driver: &Driver, plan: &Plan) {
+    let mut found = std::collections::BTreeSet::new();
+    for body in driver.lab.parked().await {
+        match Envelope::parse(&body) {
+            Ok(envelope) if plan.malformed.contains(envelope.item.raw.get()) => {
+                found.insert(envelope.item.raw.get().to_owned());
+            }
+            _ => report.parked_by_mistake += 1,
+        }
+    }
+    report.parked = found.len();
+}
