@@ -37,7 +37,7 @@ fn each_field_may_be_missing_and_only_an_id_or_a_time_costs_the_item() {
             cases += 1;
         }
     }
-    assert!(cases >= 900, "only {cases} cases");
+    assert!(cases >= 1_200, "only {cases} cases");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn each_field_may_be_anything_and_only_an_id_or_a_time_costs_the_item() {
             }
         }
     }
-    assert!(cases >= 900 * ODD.len(), "only {cases} cases");
+    assert!(cases >= 1_200 * ODD.len(), "only {cases} cases");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_value_that_ends_early_is_refused_and_one_that_was_patched_up_is_read() {
             }
         }
     }
-    assert!(cases >= 5_000, "only {cases} cases");
+    assert!(cases >= 17_000, "only {cases} cases");
 }
 
 /// Closes whatever is open.
@@ -99,7 +99,7 @@ fn closed(cut: &str) -> String {
 
 #[test]
 fn a_value_with_a_wrong_byte_is_no_json_or_is_read() {
-    const FLIPS: usize = 400;
+    const FLIPS: usize = 1_000;
     let (mut cases, mut read) = (0, 0);
     let mut random: u64 = 2026;
     let mut next = |below: usize| {
@@ -121,7 +121,7 @@ fn a_value_with_a_wrong_byte_is_no_json_or_is_read() {
             }
         }
     }
-    assert!(cases >= 15_000 && read >= 8_000, "only {cases} cases, {read} of them JSON");
+    assert!(cases >= 50_000 && read >= 30_000, "only {cases} cases, {read} of them JSON");
 }
 
 #[test]
@@ -131,27 +131,27 @@ fn no_depth_of_nesting_matters() {
     let objects = format!("{}1{}", r#"{"a":"#.repeat(LEVELS), "}".repeat(LEVELS));
     let edits = format!(r#"{}1{}"#, r#"{"type":"edit","edit":{"message":"#.repeat(LEVELS / 2), "}}".repeat(LEVELS / 2));
     let mut cases = 0;
-    for file in
-        ["msg_text.json", "msg_contacts_single.json", "msg_edit_text.json", "status_sent_with_conversation.json"]
-    {
+    for file in ["msg_text.json", "msg_edit_text.json", "status_sent_with_conversation.json"] {
         let (field, value) = changes(file).remove(0);
-        let all = count(&check(&field, &value.to_string()));
-        for path in paths(&value) {
-            for deep in if cases % 8 == 0 { vec![&lists, &objects, &edits] } else { vec![&lists] } {
-                let left = count(&check(&field, &replaced(&value, &path, deep)));
-                if within_item(&path).is_some_and(|field| !matches!(field, "id" | "timestamp")) {
-                    assert_eq!(left, all, "an item was lost with {field}{path}");
-                }
-                cases += 1;
+        for path in paths(&value).into_iter().filter(|path| within_item(path).is_some()) {
+            let left = count(&check(&field, &replaced(&value, &path, &lists)));
+            if !matches!(within_item(&path), Some("id" | "timestamp")) {
+                assert_eq!(left, 1, "an item was lost with {field}{path}");
             }
+            cases += 1;
         }
     }
-    for deep in [lists, objects, edits] {
-        check("messages", &deep);
-        check("brand_new", &deep);
+    let (_, edit) = changes("msg_edit_text.json").remove(0);
+    for deep in [&objects, &edits] {
+        for path in ["/contacts", "/messages/0/edit", "/messages/0/edit/message"] {
+            check("messages", &replaced(&edit, path, deep));
+            cases += 1;
+        }
+        check("messages", deep);
+        check("brand_new", deep);
         cases += 2;
     }
-    assert!(cases >= 80, "only {cases} cases");
+    assert!(cases >= 40, "only {cases} cases");
 }
 
 #[test]

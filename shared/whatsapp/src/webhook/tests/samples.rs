@@ -16,6 +16,20 @@ fn every_sample_is_written_as_it_was_sent_and_understood_to_the_last_field() {
     }
 }
 
+#[test]
+fn debug_shows_nobodys_number_name_or_words() {
+    let personal =
+        ["wamid.", "wacid.", "5491155551234", "5491166667777", "AR.7092", "Luc", "Pedro", "Hola", "lucia", "👍"];
+    for sample in testkit::manifest() {
+        for (field, value) in changes(&sample.file).into_iter().filter(|(field, _)| !field.contains("template")) {
+            let shown = format!("{:?}", Change::parse(&field, raw(&value.to_string())));
+            for text in personal {
+                assert!(!shown.contains(text), "{text} shows in {shown}");
+            }
+        }
+    }
+}
+
 /// How many items a value holds, by its form alone.
 fn count_in(value: &Value) -> usize {
     let is_item = |path: &&String| within_item(path) == Some("id");
@@ -43,11 +57,12 @@ fn what_the_inbound_worker_is_told() {
     let mut told = String::new();
     for sample in testkit::manifest().into_iter().filter(|sample| sample.is_messages_field) {
         for (_, value) in changes(&sample.file) {
-            let contact = value.pointer("/contacts/0").map(Value::to_string);
-            let contact = contact.as_deref().map(raw);
+            let contacts = value.get("contacts").and_then(Value::as_array);
             for message in value.get("messages").and_then(Value::as_array).into_iter().flatten() {
+                let same = |contact: &&Value| ["wa_id", "user_id"].iter().any(|id| contact[id] == message[&from(id)]);
+                let contact = contacts.and_then(|contacts| contacts.iter().find(same)).map(Value::to_string);
                 writeln!(told, "{}", sample.file).unwrap();
-                match InboundMessage::parse(raw(&message.to_string()), contact) {
+                match InboundMessage::parse(raw(&message.to_string()), contact.as_deref().map(raw)) {
                     Ok(message) => {
                         let sender = serde_json::to_string(&message.sender).unwrap();
                         let content = serde_json::to_string(message.content.expose()).unwrap();
@@ -60,4 +75,9 @@ fn what_the_inbound_worker_is_told() {
         }
     }
     insta::assert_snapshot!(told);
+}
+
+/// Where a message says what a contact calls so.
+fn from(id: &str) -> String {
+    id.replace("wa_id", "from").replace("user_id", "from_user_id")
 }

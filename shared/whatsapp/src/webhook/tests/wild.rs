@@ -47,7 +47,7 @@ fn json() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
 
     #[test]
     fn any_json_is_read_and_written_as_it_was_sent(json in json(), field in prop::sample::select(&VOCABULARY.2[..])) {
