@@ -11,9 +11,10 @@ const BYTES_PER_BYTE: usize = 110;
 
 /// The most memory that this process has ever used, in bytes.
 fn peak() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches("kB").trim().parse::<usize>().unwrap() * 1024
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells about the process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak among other things");
+    let kilobytes = line.trim().trim_end_matches("kB").trim();
+    kilobytes.parse::<usize>().expect("as a number of kilobytes") * 1024
 }
 
 /// The field's value with a list of as many of these elements as fit.
@@ -46,7 +47,7 @@ fn a_value_never_costs_more_than_a_multiple_of_its_size() {
     ];
     let before = peak();
     for (field, json) in values {
-        let value: &RawValue = serde_json::from_str(&json).unwrap();
+        let value: &RawValue = serde_json::from_str(&json).expect("it is JSON");
         drop(Change::parse(field, value));
         let (grown, start) = (peak() - before, &json[..60]);
         assert!(grown <= BYTES_PER_BYTE * SIZE, "{grown} bytes for {} bytes of {start}", json.len());

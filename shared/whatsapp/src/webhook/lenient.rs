@@ -1,6 +1,6 @@
 //! Reading JSON without insisting on anything.
 //!
-//! An object is first taken apart into its members, each still text ([`Members`]); then every field
+//! An object is first taken apart into its members, each still text; then every field
 //! that we know reads its own member. So one bad value can never hurt another, no depth of nesting and
 //! no huge number matters where nobody looks, and **whatever was not understood stays in
 //! [`Fields`]**, as Meta sent it: written again, an object has all that it came with.

@@ -67,7 +67,11 @@ fn difference(sent: &RawValue, written: &RawValue) -> Option<String> {
     }
     type Object<'a> = BTreeMap<String, &'a RawValue>;
     let object = |raw| serde_json::from_str::<Object<'_>>(RawValue::get(raw));
+    let count = serde_json::from_str(written.get()).map_or(0, |Count(names)| names);
     if let (Ok(sent), Ok(written)) = (object(sent), object(written)) {
+        if written.len() != count {
+            return Some("a name is written twice".to_owned());
+        }
         let names: BTreeSet<_> = sent.keys().chain(written.keys()).collect();
         return names.into_iter().find_map(|name| match (sent.get(name), written.get(name)) {
             (Some(sent), Some(written)) => difference(sent, written).map(|inner| format!("{name}.{inner}")),
@@ -91,6 +95,31 @@ fn difference(sent: &RawValue, written: &RawValue) -> Option<String> {
         (Err(_), Err(_)) => false,
     };
     (!same).then(|| format!("{} became {}", sent.get(), written.get()))
+}
+
+/// How many members an object has, those of equal names counted singly.
+struct Count(usize);
+
+impl<'de> serde::Deserialize<'de> for Count {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Counter;
+        impl<'de> serde::de::Visitor<'de> for Counter {
+            type Value = Count;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Count, A::Error> {
+                let mut count = 0;
+                while map.next_entry::<String, &RawValue>()?.is_some() {
+                    count += 1;
+                }
+                Ok(Count(count))
+            }
+        }
+        deserializer.deserialize_map(Counter)
+    }
 }
 
 /// Every place in a value, the value itself left out; as JSON pointers.
