@@ -1,264 +1,177 @@
-//! One inbound message.
+//! One message: inbound, an echo of what the business wrote on its phone, or a piece of history.
+//!
+//! [`Message`] is everything that Meta says (WHATSAPP.md §2.2). [`InboundMessage`] is what the inbound
+//! worker needs of it.
 
-use super::{Unreadable, lenient_id, unix_seconds};
+mod content;
+mod inbound;
+
+pub use content::*;
+pub use inbound::{InboundMessage, MessageError};
+
+use super::contact::{Contact, MetaError};
+use super::object::{object, words};
 use jiff::Timestamp;
 use recado_domain::contact::Identities;
 use recado_domain::ids::{Bsuid, WaId, Wamid};
-use recado_domain::message::{MessageType, preview};
 use recado_domain::personal::Personal;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
-/// An inbound message, with its content in the form that the API shows (REQUIREMENTS §3.4).
-#[derive(Debug, Clone)]
-pub struct InboundMessage {
-    /// Meta's id of the message.
-    pub wamid: Wamid,
-    /// When the customer sent it.
-    pub timestamp: Timestamp,
-    /// Who sent it.
-    pub sender: Identities,
-    /// The message that it quotes.
-    pub quoted: Option<Wamid>,
-    /// What it is.
-    pub kind: MessageType,
-    /// What it says.
-    pub content: Personal<Value>,
-    /// The line that the inbox shows.
-    pub preview: Personal<String>,
-}
+object! {
+    /// One element of `messages[]`, of `message_echoes[]`, or of a history thread's `messages[]`.
+    pub struct Message {
+        /// Meta's id of the message.
+        pub id: Wamid,
+        /// When it was sent, by the sender's phone.
+        pub timestamp: Timestamp,
+        /// Who sent it, by phone number. Absent or empty for whoever hides it, and in some system
+        /// messages.
+        pub from: Option<WaId>,
+        /// Who sent it, by business-scoped user id.
+        pub from_user_id: Option<Bsuid>,
+        /// Who sent it, by the parent portfolio's user id.
+        pub from_parent_user_id: Option<Bsuid>,
+        /// To whom the business sent it: only in echoes and history.
+        pub to: Option<WaId>,
+        /// The same, by business-scoped user id.
+        pub to_user_id: Option<Bsuid>,
+        /// The same, by the parent portfolio's user id.
+        pub to_parent_user_id: Option<Bsuid>,
+        /// The group it was sent to.
+        pub group_id: Option<String>,
+        /// What it refers to.
+        pub context: Option<Box<Context>>,
+        /// The advertisement through which the conversation began.
+        pub referral: Option<Box<Referral>>,
+        /// The security code of the sender, with `customer_identity_changed` or if identity checks are on.
+        pub identity: Option<Box<Identity>>,
+        /// Why Meta could not pass on the message itself.
+        pub errors: Vec<MetaError>,
+        /// What had become of it when the history was exported.
+        pub history_context: Option<HistoryContext>,
+        /// What it says.
+        pub content: Content,
+    }
 
-/// Why an item of `messages[]` could not be read as a message of its own.
-#[derive(Debug, thiserror::Error)]
-pub enum MessageError {
-    /// It is not shaped like a message at all, or lacks its id or time.
-    #[error("the item is not a message")]
-    Unreadable(#[source] Unreadable),
-    /// Nothing says who sent it.
-    #[error("the message names no sender")]
-    Anonymous,
-    /// It changes another message or a contact, which is not applied yet.
-    #[error("messages of kind `{0}` are kept, but not applied yet")]
-    NotApplied(&'static str),
-}
+    /// What a message refers to.
+    pub struct Context {
+        /// Who sent the quoted message.
+        pub from: Option<WaId>,
+        /// The quoted message; absent if this one was forwarded.
+        pub id: Option<Wamid>,
+        /// It was forwarded.
+        pub forwarded: Option<bool>,
+        /// It was forwarded more than five times.
+        pub frequently_forwarded: Option<bool>,
+        /// The product it asks about.
+        pub referred_product: Option<ReferredProduct>,
+    }
 
-#[derive(Deserialize)]
-struct Head {
-    id: Wamid,
-    #[serde(deserialize_with = "unix_seconds")]
-    timestamp: Timestamp,
-    #[serde(default, rename = "type")]
-    kind: Option<String>,
-    #[serde(default, deserialize_with = "wa_id")]
-    from: Option<WaId>,
-    #[serde(default, deserialize_with = "bsuid")]
-    from_user_id: Option<Bsuid>,
-    #[serde(default)]
-    context: Option<Context>,
-    #[serde(default)]
-    group_id: Option<serde::de::IgnoredAny>,
-}
+    /// A product of a catalogue.
+    pub struct ReferredProduct {
+        /// The catalogue.
+        pub catalog_id: Option<String>,
+        /// The product, by the business's own id.
+        pub product_retailer_id: Option<String>,
+    }
 
-#[derive(Deserialize)]
-struct Context {
-    #[serde(default, deserialize_with = "wamid")]
-    id: Option<Wamid>,
-}
+    /// A click-to-WhatsApp advertisement or post. Answered within 24 hours, it opens a free window of 72.
+    pub struct Referral {
+        /// The advertisement's link.
+        pub source_url: Option<String>,
+        /// Meta's id of it.
+        pub source_id: Option<String>,
+        /// What it is.
+        pub source_type: Option<ReferralSource>,
+        /// Its headline.
+        pub headline: Option<String>,
+        /// Its text.
+        pub body: Option<String>,
+        /// What it shows.
+        pub media_type: Option<ReferralMedia>,
+        /// The image.
+        pub image_url: Option<String>,
+        /// The video.
+        pub video_url: Option<String>,
+        /// The video's thumbnail.
+        pub thumbnail_url: Option<String>,
+        /// The click's id, for Meta's conversions API; not sent for posts of the status tab.
+        pub ctwa_clid: Option<Personal<String>>,
+        /// The greeting that the customer saw.
+        pub welcome_message: Option<WelcomeMessage>,
+    }
 
-#[derive(Default, Deserialize)]
-struct Contact {
-    #[serde(default, deserialize_with = "wa_id")]
-    wa_id: Option<WaId>,
-    #[serde(default, deserialize_with = "bsuid")]
-    user_id: Option<Bsuid>,
-    #[serde(default)]
-    profile: Profile,
-}
+    /// The greeting of an advertisement.
+    pub struct WelcomeMessage {
+        /// Its text.
+        pub text: Option<String>,
+    }
 
-#[derive(Default, Deserialize)]
-struct Profile {
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    username: Option<String>,
-}
+    /// The security code of a customer, which changes with their phone.
+    pub struct Identity {
+        /// Whether the change was acknowledged.
+        pub acknowledged: Option<bool>,
+        /// Since when the code is what it is.
+        pub created_timestamp: Option<Timestamp>,
+        /// Names the code.
+        pub hash: Option<Personal<String>>,
+    }
 
-fn wa_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<WaId>, D::Error> {
-    lenient_id(deserializer, |text| WaId::parse(text).ok())
-}
-
-fn bsuid<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Bsuid>, D::Error> {
-    lenient_id(deserializer, |text| Bsuid::parse(text).ok())
-}
-
-fn wamid<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Wamid>, D::Error> {
-    lenient_id(deserializer, |text| Wamid::parse(text).ok())
-}
-
-impl InboundMessage {
-    /// Reads one element of `messages[]` and the element of `contacts[]` that belongs to it.
-    pub fn parse(raw: &RawValue, contact: Option<&RawValue>) -> Result<Self, MessageError> {
-        let head: Head = serde_json::from_str(raw.get()).map_err(|error| MessageError::Unreadable(error.into()))?;
-        let contact: Contact = contact.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-        let text_of = |text: Option<String>| text.filter(|text| !text.is_empty()).map(Personal::new);
-        let sender = Identities {
-            wa_id: head.from.or(contact.wa_id),
-            bsuid: head.from_user_id.or(contact.user_id),
-            username: text_of(contact.profile.username),
-            name: text_of(contact.profile.name),
-        };
-        if sender.is_anonymous() {
-            return Err(MessageError::Anonymous);
-        }
-
-        let type_name = head.kind.unwrap_or_default();
-        if head.group_id.is_some() {
-            return Err(MessageError::NotApplied("group"));
-        }
-        if let Some(kind) = ["reaction", "edit", "revoke", "system"].into_iter().find(|kind| *kind == type_name) {
-            return Err(MessageError::NotApplied(kind));
-        }
-        let whole: Value = serde_json::from_str(raw.get()).map_err(|error| MessageError::Unreadable(error.into()))?;
-        let (kind, content) = content(&type_name, whole);
-        let words = match kind {
-            MessageType::Text => content["text"].as_str(),
-            MessageType::Document => content["filename"].as_str(),
-            _ => None,
-        };
-        Ok(Self {
-            wamid: head.id,
-            timestamp: head.timestamp,
-            sender,
-            quoted: head.context.and_then(|context| context.id),
-            kind,
-            preview: Personal::new(preview(kind, words)),
-            content: Personal::new(content),
-        })
+    /// What had become of a message when the history was exported.
+    pub struct HistoryContext {
+        /// Its status on the phone.
+        pub status: Option<HistoryStatus>,
     }
 }
 
-/// The kind, and the content in our own spelling where we have one.
-fn content(type_name: &str, mut whole: Value) -> (MessageType, Value) {
-    let kind = match type_name {
-        "text" => MessageType::Text,
-        "image" => MessageType::Image,
-        "video" => MessageType::Video,
-        "audio" => MessageType::Audio,
-        "document" => MessageType::Document,
-        "sticker" => MessageType::Sticker,
-        "location" => MessageType::Location,
-        "contacts" => MessageType::Contacts,
-        "interactive" => MessageType::Interactive,
-        _ => return (MessageType::Unknown, whole),
-    };
-    let mut body = whole.get_mut(type_name).map(Value::take).unwrap_or_default();
-    let content = match kind {
-        MessageType::Text => json!({ "text": body["body"].as_str().unwrap_or_default() }),
-        MessageType::Image | MessageType::Video | MessageType::Audio | MessageType::Document | MessageType::Sticker => {
-            json!({
-                "mediaId": body["id"].take(),
-                "mimeType": body["mime_type"].take(),
-                "sha256": body["sha256"].take(),
-                "caption": body["caption"].take(),
-                "filename": body["filename"].take(),
-            })
-        }
-        _ => body,
-    };
-    (kind, content)
+words! {
+    /// What a customer clicked on.
+    pub enum ReferralSource { Ad = "ad", Post = "post", }
+
+    /// What an advertisement shows.
+    pub enum ReferralMedia { Image = "image", Video = "video", }
+
+    /// A message's status on the business's phone.
+    pub enum HistoryStatus {
+        Delivered = "DELIVERED",
+        Error = "ERROR",
+        Pending = "PENDING",
+        Played = "PLAYED",
+        Read = "READ",
+        Sent = "SENT",
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use recado_testkit::samples;
+impl Context {
+    /// Whether the message was forwarded, however often.
+    pub fn is_forwarded(&self) -> bool {
+        self.forwarded == Some(true) || self.frequently_forwarded == Some(true)
+    }
+}
 
-    fn parse(message: &str) -> Result<InboundMessage, MessageError> {
-        InboundMessage::parse(serde_json::from_str(message).unwrap(), None)
+impl Message {
+    /// Who sent it, together with what the contact that belongs to it says.
+    pub fn sender(&self, contact: Option<&Contact>) -> Identities {
+        identities(&self.from, &self.from_user_id, contact)
     }
 
-    /// The first message of a sample, with its contact.
-    fn sample(file: &str) -> InboundMessage {
-        let body: Value = serde_json::from_slice(&samples::webhook(file)).unwrap();
-        let value = &body["entry"][0]["changes"][0]["value"];
-        let raw = |value: &Value| RawValue::from_string(value.to_string()).unwrap();
-        InboundMessage::parse(&raw(&value["messages"][0]), Some(&raw(&value["contacts"][0]))).unwrap()
+    /// To whom an echo was sent, together with what the contact that belongs to it says.
+    pub fn recipient(&self, contact: Option<&Contact>) -> Identities {
+        identities(&self.to, &self.to_user_id, contact)
     }
 
-    #[test]
-    fn a_text_is_read_with_its_sender_name_and_preview() {
-        let message = sample("msg_text.json");
-        assert_eq!(message.kind, MessageType::Text);
-        assert_eq!(message.content.expose(), &json!({"text": "Hola! ¿A qué hora pasa el técnico? 😊"}));
-        assert_eq!(message.preview.expose(), "Hola! ¿A qué hora pasa el técnico? 😊");
-        assert_eq!(message.timestamp.as_second(), 1_795_171_200);
-        assert_eq!(message.sender.wa_id, Some(WaId::parse("5491155551234").unwrap()));
-        assert_eq!(message.sender.bsuid, Some(Bsuid::parse("AR.70921846350912837465").unwrap()));
-        assert_eq!(message.sender.name.as_ref().map(|name| name.expose().as_str()), Some("Lucía Fernández"));
+    /// Whether it was sent to a group, even if the group's id cannot be read.
+    pub fn is_in_group(&self) -> bool {
+        let unread = self.rest.get("group_id").map(super::lenient::Raw::as_str);
+        self.group_id.is_some() || unread.is_some_and(|raw| !matches!(raw, "null" | "\"\""))
     }
+}
 
-    #[test]
-    fn a_sender_without_a_phone_is_known_by_the_business_scoped_id() {
-        let message = sample("msg_text_bsuid_only.json");
-        assert_eq!(message.sender.wa_id, None);
-        assert_eq!(message.sender.bsuid, Some(Bsuid::parse("AR.70921846350912837465").unwrap()));
-        assert_eq!(message.sender.username.as_ref().map(|name| name.expose().as_str()), Some("lucia.fernandez"));
-    }
-
-    #[test]
-    fn a_quote_names_the_quoted_message_and_a_forward_names_none() {
-        assert!(sample("msg_text_reply_context.json").quoted.is_some());
-        assert!(sample("msg_text_forwarded.json").quoted.is_none());
-    }
-
-    #[test]
-    fn a_timestamp_may_be_a_number() {
-        let message =
-            parse(r#"{"id":"w","from":"1","timestamp":1795171200,"type":"text","text":{"body":"x"}}"#).unwrap();
-        assert_eq!(message.timestamp.as_second(), 1_795_171_200);
-    }
-
-    #[test]
-    fn an_unknown_kind_is_kept_whole() {
-        let message = parse(r#"{"id":"w","from":"1","timestamp":"1","type":"hologram","hologram":{"x":1}}"#).unwrap();
-        assert_eq!(message.kind, MessageType::Unknown);
-        assert_eq!(message.content.expose()["hologram"], json!({"x": 1}));
-    }
-
-    #[test]
-    fn what_cannot_be_a_message_is_refused_with_its_reason() {
-        assert!(matches!(parse(r#"{"id":"w","type":"text"}"#), Err(MessageError::Unreadable(_))));
-        assert!(matches!(parse(r#"{"id":"w","timestamp":"1","type":"text"}"#), Err(MessageError::Anonymous)));
-        assert!(matches!(parse(r#"{"id":"w","from":"","timestamp":"1","type":"text"}"#), Err(MessageError::Anonymous)));
-        for not_yet in [r#""type":"reaction""#, r#""type":"text","text":{"body":"x"},"group_id":"g""#] {
-            let message = format!(r#"{{"id":"w","from":"1","timestamp":"1",{not_yet}}}"#);
-            assert!(matches!(parse(&message), Err(MessageError::NotApplied(_))), "{message}");
-        }
-    }
-
-    #[test]
-    fn ids_may_be_numbers_and_what_cannot_be_read_is_never_quoted() {
-        let message =
-            parse(r#"{"id":"w","from":5491155551234,"timestamp":"1","type":"text","text":{"body":"x"}}"#).unwrap();
-        assert_eq!(message.sender.wa_id, Some(WaId::parse("5491155551234").unwrap()));
-        let error = parse(r#"{"id":"w","from":"1","timestamp":"1","context":"a secret"}"#).unwrap_err();
-        let told = format!("{error}: {}", std::error::Error::source(&error).unwrap());
-        assert_eq!(told, "the item is not a message: not of the expected form at line 1, column 57");
-    }
-
-    #[test]
-    fn every_sampled_message_is_read_or_named_as_not_applied_yet() {
-        for sample in samples::manifest().into_iter().filter(|sample| sample.is_messages_field) {
-            let body: Value = serde_json::from_slice(&samples::webhook(&sample.file)).unwrap();
-            for message in
-                body.pointer("/entry/0/changes/0/value/messages").and_then(Value::as_array).into_iter().flatten()
-            {
-                match parse(&message.to_string()) {
-                    Ok(_) | Err(MessageError::NotApplied(_)) => {}
-                    Err(error) => panic!("{}: {error}", sample.file),
-                }
-            }
-        }
+fn identities(wa_id: &Option<WaId>, bsuid: &Option<Bsuid>, contact: Option<&Contact>) -> Identities {
+    let profile = contact.and_then(|contact| contact.profile.as_ref());
+    Identities {
+        wa_id: wa_id.clone().or_else(|| contact?.wa_id.clone()),
+        bsuid: bsuid.clone().or_else(|| contact?.user_id.clone()),
+        username: profile.and_then(|profile| profile.username.clone()),
+        name: profile.and_then(|profile| profile.name.clone()),
     }
 }
