@@ -107,6 +107,7 @@ impl InboundMessage {
             bsuid: head.from_user_id.or(contact.user_id),
             username: text_of(contact.profile.username),
             name: text_of(contact.profile.name),
+            ..Identities::default()
         };
         if sender.is_anonymous() {
             return Err(MessageError::Anonymous);
