@@ -146,8 +146,7 @@ pub fn is_voice(mime: &str) -> bool {
 /// The type that a file of this name has for Meta, by its extension: Meta itself goes by the extension.
 pub fn type_of_file_name(name: &str) -> Option<&'static MediaType> {
     let (_, extension) = name.rsplit_once('.')?;
-    let is_it = |known: &&str| known.eq_ignore_ascii_case(extension);
-    TYPES.iter().find(|media| media.extensions.iter().any(|known| is_it(&known)))
+    TYPES.iter().find(|media| media.extensions.iter().any(|known| known.eq_ignore_ascii_case(extension)))
 }
 
 /// The usual extension of a MIME type, without its dot.

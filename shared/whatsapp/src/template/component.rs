@@ -1,12 +1,12 @@
 //! The parts of a template.
 
 use super::word::{HeaderFormat, OtpType};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// A part of a template. What we do not know, or cannot read as what it says it is, is `Other`, whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(remote = "Self", tag = "type", rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs, reason = "the names are Meta's own words")]
 pub enum Component {
     #[serde(alias = "header")]
@@ -209,7 +209,7 @@ pub struct Offer {
 
 /// A button. What we do not know, or cannot read as what it says it is, is `Other`, whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(remote = "Self", tag = "type", rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs, reason = "the names are Meta's own words")]
 pub enum Button {
     #[serde(alias = "quick_reply")]
@@ -366,6 +366,31 @@ impl Examples {
         }
     }
 }
+
+/// What the derived reader of a tagged enumeration makes of an object, if its tag is a text. A number it
+/// would take for the place of a variant: `"type": 7` is not the eighth kind of button.
+macro_rules! tagged_by_text {
+    ($($name:ident)*) => {$(
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let fields = Map::deserialize(deserializer)?;
+                if fields.get("type").is_some_and(Value::is_string) {
+                    Self::deserialize(Value::Object(fields)).map_err(serde::de::Error::custom)
+                } else {
+                    Ok(Self::Other(fields))
+                }
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Self::serialize(self, serializer)
+            }
+        }
+    )*};
+}
+
+tagged_by_text! { Component Button }
 
 /// Ids are text here and numbers in webhooks (WHATSAPP.md §2.5); to us they are text.
 pub(super) fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {

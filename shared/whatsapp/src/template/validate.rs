@@ -1,10 +1,10 @@
 //! Every limit of a definition, before Meta is asked.
 
+use super::Template;
 use super::component::{Body, Card, Carousel, Component, Footer, Header, Lenient, LimitedTimeOffer, NamedExample};
 use super::validate_buttons;
 use super::variable::{Placeholder, Variable, literals, variables};
 use super::word::{Category, HeaderFormat, ParameterFormat};
-use super::{Button, Template};
 use crate::invalid::{Findings, Invalid};
 use std::collections::BTreeSet;
 use std::mem::discriminant;
@@ -252,23 +252,19 @@ fn check_carousel(found: &mut Findings, field: &str, carousel: &Carousel, around
     }
 }
 
-/// What must be equal among the cards of a carousel.
-fn structure(
-    card: &Card,
-) -> Vec<(std::mem::Discriminant<Component>, Option<&HeaderFormat>, Vec<std::mem::Discriminant<Button>>)> {
-    let mut parts: Vec<_> = card
-        .components
-        .iter()
-        .map(|part| match part {
-            Component::Header(header) => (discriminant(part), Some(&header.format), Vec::new()),
-            Component::Buttons(buttons) => {
-                (discriminant(part), None, buttons.buttons.iter().map(discriminant).collect())
-            }
-            _ => (discriminant(part), None, Vec::new()),
-        })
-        .collect();
-    // The order in which parts are listed means nothing.
-    parts.sort_by_key(|(part, ..)| format!("{part:?}"));
+/// What must be equal among the cards of a carousel. The order in which parts are listed means nothing.
+fn structure(card: &Card) -> Vec<String> {
+    let part = |component: &Component| match component {
+        Component::Header(header) => format!("header {}", header.format.as_str()),
+        Component::Body(_) => "body".to_owned(),
+        Component::Buttons(buttons) => {
+            let kinds: Vec<_> = buttons.buttons.iter().map(validate_buttons::kind).collect();
+            format!("buttons {}", kinds.join(" "))
+        }
+        _ => "other".to_owned(),
+    };
+    let mut parts: Vec<_> = card.components.iter().map(part).collect();
+    parts.sort_unstable();
     parts
 }
 

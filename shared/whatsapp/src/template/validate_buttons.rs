@@ -32,6 +32,11 @@ fn limit(button: &Button) -> (usize, &'static str) {
     }
 }
 
+/// What Meta calls a button.
+pub(super) fn kind(button: &Button) -> &'static str {
+    limit(button).1
+}
+
 pub(super) fn check(found: &mut Findings, field: &str, buttons: &[Button], around: &Around<'_>) {
     let max = if around.in_card { 2 } else { 10 };
     found.require((1..=max).contains(&buttons.len()), field, format!("must be 1 to {max}"));
