@@ -12,6 +12,11 @@ pub const SAFETY: SignedDuration = SignedDuration::from_secs(60);
 ///
 /// Nothing else opens the window. Making one of these is to say that an item came from the customer;
 /// a status, an echo of what the business wrote elsewhere, or imported history did not (WHATSAPP.md §2.2).
+/// A bare time will not do:
+///
+/// ```compile_fail,E0308
+/// recado_domain::window::expiry(jiff::Timestamp::UNIX_EPOCH);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CustomerAct(Timestamp);
 

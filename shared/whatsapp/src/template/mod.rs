@@ -3,7 +3,8 @@
 //! Reading is lenient: parts, fields and words that we do not know are kept, and written back as they
 //! came. Creating is strict: [`Template::validate`] names every limit that a definition breaks before
 //! Meta is asked. Sending is checked against the definition: [`Template::parameters`] says what a message
-//! must supply, [`Template::check_parameters`] judges what it does supply, [`Template::render`] shows
+//! must supply, [`Template::check_parameters`] judges what it does supply
+//! ([`Parameters::of_components`] reads it from the form in which it is sent), [`Template::render`] shows
 //! what the customer will see.
 //!
 //! Limits are Meta's ([components], [time-to-live], [carousels], [limited-time offers],
@@ -18,6 +19,7 @@
 mod component;
 mod parameters;
 mod render;
+mod sent;
 mod validate;
 mod validate_buttons;
 mod variable;

@@ -136,3 +136,17 @@ fn creating_and_editing_send_the_definition_and_nothing_that_is_only_listed() {
     let fields: Vec<_> = edit.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(fields, ["category", "components", "message_send_ttl_seconds", "parameter_format"]);
 }
+
+/// Each level is looked at a bounded number of times: thirty doublings would never end.
+#[test]
+fn carousels_within_carousels_are_read_and_refused() {
+    let mut part = json!({"type": "BODY", "text": 5});
+    for _ in 0..30 {
+        part = json!({"type": "CAROUSEL", "cards": [{"components": [part]}], "title": 5});
+    }
+    let json = json!({"name": "n", "language": "es", "category": "MARKETING", "components": [part]});
+    let template: Template = serde_json::from_str(&json.to_string()).unwrap();
+    assert_eq!(essentials(&serde_json::to_value(&template).unwrap()), essentials(&json));
+    assert!(template.validate().is_err(), "a card holds no carousel");
+    _ = template.parameters();
+}

@@ -97,6 +97,75 @@ fn what_fits_passes() {
     }
 }
 
+/// What fits, in the form in which it is sent.
+#[test]
+fn parameters_are_read_from_the_message_that_carries_them() {
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let name = |name: &str, text: &str| json!({"type": "text", "parameter_name": name, "text": text});
+    let url = |index: Value, suffix: &str| json!({"type": "button", "sub_type": "url", "index": index, "parameters": [text(suffix)]});
+    let image = || json!({"type": "header", "parameters": [{"type": "image", "image": {"id": "1"}}]});
+    let card = |index: usize| {
+        json!({"card_index": index, "components": [
+            image(), {"type": "body", "parameters": [text("20 %")]}, url(json!(1), "9")]})
+    };
+    for (sent, expected) in [
+        (
+            json!([
+                {"type": "header", "parameters": [name("number", "12")]},
+                {"type": "body", "parameters": [name("date", "20/11"), name("name", "Ana")]},
+                {"type": "button", "sub_type": "quick_reply", "index": "0", "parameters": [{"type": "payload", "payload": "SI_12"}]},
+                url(json!("2"), "12")
+            ]),
+            fitting(),
+        ),
+        (
+            json!([{"type": "BODY", "parameters": [text("Ana")]}, {"type": "carousel", "cards": [card(1), card(0)]}]),
+            fitting_cards(),
+        ),
+        (
+            json!([
+                image(),
+                {"type": "body", "parameters": [{"type": "currency", "currency":
+                    {"fallback_value": "CARIBE25", "code": "ARS", "amount_1000": 1}}]},
+                {"type": "limited_time_offer", "parameters": [{"type": "limited_time_offer",
+                    "limited_time_offer": {"expiration_time_ms": 1_795_171_200_000_i64}}]},
+                {"type": "button", "sub_type": "copy_code", "index": 0,
+                 "parameters": [{"type": "coupon_code", "coupon_code": "CARIBE25"}]},
+                url(json!(1), "x")
+            ]),
+            fitting_offer(),
+        ),
+        (json!([{"type": "body", "parameters": [text("123456")]}, url(json!("0"), "123456")]), fitting_code()),
+        (json!([]), Parameters::default()),
+    ] {
+        assert_eq!(Parameters::of_components(sent.as_array().unwrap()), Ok(expected), "{sent}");
+    }
+
+    let broken = json!([
+        {"type": "tail"},
+        {"type": "body", "parameters": [text("a"), name("b", "c"), {"type": "image"}]},
+        {"type": "button", "sub_type": "jump", "index": -1},
+        {"type": "limited_time_offer"},
+        {"type": "carousel", "cards": [card(1), {}]},
+        7
+    ]);
+    let found = findings(Parameters::of_components(broken.as_array().unwrap()).map(|_| ()));
+    assert_eq!(
+        found,
+        [
+            "components[0].type must be header, body, button, limited_time_offer or carousel",
+            "components[1].parameters[2] must be a text, a currency or a date_time",
+            "components[1] must name all of its parameters or none",
+            "components[2].index must be a number from 0",
+            "components[2].sub_type must be url, copy_code, quick_reply, flow, catalog or mpm",
+            "components[3] must have an expiration_time_ms",
+            "components[4].cards[1].card_index must be a number from 0",
+            "components[4] must have cards with the indexes 0, 1, 2 and so on",
+            "components[5].type must be header, body, button, limited_time_offer or carousel",
+        ]
+    );
+}
+
 #[test]
 fn what_does_not_fit_is_named() {
     let with_body = |body| Parameters { body, ..fitting() };
