@@ -137,6 +137,8 @@ opaque_ids! {
     Bsuid, "business-scoped user id", hidden;
     /// The id a client chose for a message it wants sent once.
     ClientMessageId, "client message id", shown;
+    /// Meta's user id across the business portfolios of one parent, such as `AR.ENT.5061…`; not an address.
+    ParentBsuid, "parent business-scoped user id", hidden;
     /// Meta's id of a business phone number; not the number itself.
     PhoneNumberId, "phone number id", shown;
     /// A person who signs in: the subject of their access token.

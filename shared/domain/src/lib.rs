@@ -8,6 +8,7 @@
 //! - [`order`] places messages in a conversation by what Meta said, not by when we heard it.
 //! - [`window`] is the 24-hour customer-service window.
 //! - [`outbox`] decides what the sender may do next for a conversation.
+//! - [`phone`] reads phone numbers as people type them.
 //! - [`callback`] is the key that travels with a send and comes back with its statuses.
 //! - [`wake_up`] is the only thing that is ever put on the outbound queue.
 //!
@@ -20,6 +21,7 @@ pub mod message;
 pub mod order;
 pub mod outbox;
 pub mod personal;
+pub mod phone;
 pub mod status;
 pub mod tenant;
 pub mod wake_up;

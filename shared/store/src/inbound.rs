@@ -201,7 +201,7 @@ impl TenantStore {
         let newest = messages.iter().map(|(_, message)| *message).max_by_key(|message| message.order);
         let newest = newest.expect("a batch that is written has messages");
         let latest = messages.iter().map(|(_, message)| message.timestamp).max().expect("as above");
-        let window = window::expiry(latest);
+        let window = window::expiry(window::CustomerAct::at(latest));
         let count = messages.len() as u64;
 
         if matches!(belief, Belief::Absent) {

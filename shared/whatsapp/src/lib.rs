@@ -4,6 +4,8 @@
 //!   is parsed before.
 //! - [`webhook`] splits verified bytes into single items and reads each item leniently.
 //! - [`envelope`] is the form in which an item travels on a queue.
+//! - [`template`] defines message templates, and judges them and what fills them before Meta does.
+//! - [`media`] knows what Meta takes as a picture, a voice note or a document.
 //! - [`graph`] sends, and says honestly what became of a send.
 //!
 //! Shapes and limits come from Meta's documentation as of Graph v26.0 (November 2026).
@@ -12,5 +14,10 @@
 
 pub mod envelope;
 pub mod graph;
+mod invalid;
+pub mod media;
 pub mod signature;
+pub mod template;
 pub mod webhook;
+
+pub use invalid::Invalid;

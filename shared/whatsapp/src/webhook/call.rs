@@ -4,7 +4,7 @@ use super::contact::{Contact, MetaError, Metadata};
 use super::object::{object, words};
 use super::status::Status;
 use jiff::Timestamp;
-use recado_domain::ids::{Bsuid, WaId};
+use recado_domain::ids::{Bsuid, ParentBsuid, WaId};
 use recado_domain::personal::Personal;
 
 object! {
@@ -37,13 +37,13 @@ object! {
         /// Who called, by business-scoped user id.
         pub from_user_id: Option<Bsuid>,
         /// Who called, by the parent portfolio's user id.
-        pub from_parent_user_id: Option<Bsuid>,
+        pub from_parent_user_id: Option<ParentBsuid>,
         /// Who was called, by phone number.
         pub to: Option<WaId>,
         /// Who was called, by business-scoped user id.
         pub to_user_id: Option<Bsuid>,
         /// Who was called, by the parent portfolio's user id.
-        pub to_parent_user_id: Option<Bsuid>,
+        pub to_parent_user_id: Option<ParentBsuid>,
         /// Who called whom.
         pub direction: Option<CallDirection>,
         /// How to connect.

@@ -1,7 +1,7 @@
 //! What most values carry beside their items: the number, the people, the errors.
 
 use super::object::object;
-use recado_domain::ids::{Bsuid, PhoneNumberId, WaId};
+use recado_domain::ids::{Bsuid, ParentBsuid, PhoneNumberId, WaId};
 use recado_domain::personal::Personal;
 
 object! {
@@ -23,7 +23,7 @@ object! {
         /// The business-scoped user id (WHATSAPP.md §2.6).
         pub user_id: Option<Bsuid>,
         /// The id within the parent business portfolio, `CC.ENT.…`.
-        pub parent_user_id: Option<Bsuid>,
+        pub parent_user_id: Option<ParentBsuid>,
     }
 
     /// How a person calls themself.

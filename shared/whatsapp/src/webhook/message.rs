@@ -13,7 +13,7 @@ use super::contact::{Contact, MetaError};
 use super::object::{object, words};
 use jiff::Timestamp;
 use recado_domain::contact::Identities;
-use recado_domain::ids::{Bsuid, WaId, Wamid};
+use recado_domain::ids::{Bsuid, ParentBsuid, WaId, Wamid};
 use recado_domain::personal::Personal;
 
 object! {
@@ -29,13 +29,13 @@ object! {
         /// Who sent it, by business-scoped user id.
         pub from_user_id: Option<Bsuid>,
         /// Who sent it, by the parent portfolio's user id.
-        pub from_parent_user_id: Option<Bsuid>,
+        pub from_parent_user_id: Option<ParentBsuid>,
         /// To whom the business sent it: only in echoes and history.
         pub to: Option<WaId>,
         /// The same, by business-scoped user id.
         pub to_user_id: Option<Bsuid>,
         /// The same, by the parent portfolio's user id.
-        pub to_parent_user_id: Option<Bsuid>,
+        pub to_parent_user_id: Option<ParentBsuid>,
         /// The group it was sent to.
         pub group_id: Option<String>,
         /// What it refers to.
@@ -151,12 +151,12 @@ impl Context {
 impl Message {
     /// Who sent it, together with what the contact that belongs to it says.
     pub fn sender(&self, contact: Option<&Contact>) -> Identities {
-        identities(&self.from, &self.from_user_id, contact)
+        identities(&self.from, &self.from_user_id, &self.from_parent_user_id, contact)
     }
 
     /// To whom an echo was sent, together with what the contact that belongs to it says.
     pub fn recipient(&self, contact: Option<&Contact>) -> Identities {
-        identities(&self.to, &self.to_user_id, contact)
+        identities(&self.to, &self.to_user_id, &self.to_parent_user_id, contact)
     }
 
     /// Whether it was sent to a group, even if the group's id cannot be read.
@@ -166,11 +166,18 @@ impl Message {
     }
 }
 
-fn identities(wa_id: &Option<WaId>, bsuid: &Option<Bsuid>, contact: Option<&Contact>) -> Identities {
+fn identities(
+    wa_id: &Option<WaId>,
+    bsuid: &Option<Bsuid>,
+    parent_bsuid: &Option<ParentBsuid>,
+    contact: Option<&Contact>,
+) -> Identities {
     let profile = contact.and_then(|contact| contact.profile.as_ref());
     Identities {
         wa_id: wa_id.clone().or_else(|| contact?.wa_id.clone()),
+        phone: None,
         bsuid: bsuid.clone().or_else(|| contact?.user_id.clone()),
+        parent_bsuid: parent_bsuid.clone().or_else(|| contact?.parent_user_id.clone()),
         username: profile.and_then(|profile| profile.username.clone()),
         name: profile.and_then(|profile| profile.name.clone()),
     }

@@ -3,7 +3,7 @@
 use super::contact::{Contact, Metadata};
 use super::object::{object, words};
 use jiff::Timestamp;
-use recado_domain::ids::{Bsuid, WaId};
+use recado_domain::ids::{Bsuid, ParentBsuid, WaId};
 
 object! {
     /// `user_preferences`: customers no longer want marketing messages, or want them again.
@@ -25,7 +25,7 @@ object! {
         /// Who, by business-scoped user id.
         pub user_id: Option<Bsuid>,
         /// Who, by the parent portfolio's user id.
-        pub parent_user_id: Option<Bsuid>,
+        pub parent_user_id: Option<ParentBsuid>,
         /// What messages it is about.
         pub category: Option<PreferenceCategory>,
         /// Whether they want them.

@@ -9,7 +9,7 @@ use super::{Unreadable, word};
 use jiff::Timestamp;
 use recado_domain::callback::CallbackKey;
 use recado_domain::contact::Identities;
-use recado_domain::ids::{Bsuid, WaId, Wamid};
+use recado_domain::ids::{Bsuid, ParentBsuid, WaId, Wamid};
 use recado_domain::personal::Personal;
 use recado_domain::status::{DeliveryError, Fact, MessageStatus};
 use serde_json::value::RawValue;
@@ -31,7 +31,7 @@ object! {
         /// Whom the message was for, by business-scoped user id.
         pub recipient_user_id: Option<Bsuid>,
         /// The same, by the parent portfolio's user id.
-        pub recipient_parent_user_id: Option<Bsuid>,
+        pub recipient_parent_user_id: Option<ParentBsuid>,
         /// Whether the message was for a person or a group.
         pub recipient_type: Option<RecipientType>,
         /// The member of the group that this status is about, by phone number.
@@ -139,7 +139,7 @@ impl Status {
             Some(RecipientType::Group) => (&self.recipient_participant_id, &self.recipient_participant_user_id),
             _ => (&self.recipient_id.as_ref().and_then(|id| WaId::parse(id.expose()).ok()), &self.recipient_user_id),
         };
-        Identities { wa_id: wa_id.clone(), bsuid: bsuid.clone(), username: None, name: None }
+        Identities { wa_id: wa_id.clone(), bsuid: bsuid.clone(), ..Identities::default() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Lenient, Read, Written};
 use jiff::Timestamp;
-use recado_domain::ids::{Bsuid, PhoneNumberId, WaId, WabaId, Wamid};
+use recado_domain::ids::{Bsuid, ParentBsuid, PhoneNumberId, WaId, WabaId, Wamid};
 use recado_domain::personal::Personal;
 use serde::{Deserialize, Serializer};
 use serde_json::value::RawValue;
@@ -72,6 +72,7 @@ macro_rules! texts {
 
 texts! {
     Bsuid: |text| Bsuid::parse(text).ok();
+    ParentBsuid: |text| ParentBsuid::parse(text).ok();
     PhoneNumberId: |text| PhoneNumberId::parse(text).ok();
     String: Some;
     WabaId: |text| WabaId::parse(text).ok();

@@ -2,7 +2,7 @@
 
 use crate::webhook::object::{object, tagged, words};
 use jiff::Timestamp;
-use recado_domain::ids::{Bsuid, WaId, Wamid};
+use recado_domain::ids::{Bsuid, ParentBsuid, WaId, Wamid};
 use recado_domain::personal::Personal;
 
 tagged! {
@@ -273,9 +273,9 @@ object! {
         /// The former business-scoped user id.
         pub previous_user_id: Option<Bsuid>,
         /// The new user id within the parent portfolio.
-        pub parent_user_id: Option<Bsuid>,
+        pub parent_user_id: Option<ParentBsuid>,
         /// The former user id within the parent portfolio.
-        pub previous_parent_user_id: Option<Bsuid>,
+        pub previous_parent_user_id: Option<ParentBsuid>,
         /// Names the security code, in the old form.
         pub identity: Option<Personal<String>>,
     }
