@@ -4,7 +4,8 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use recado_domain::ids::{MessageId, Wamid};
 use recado_domain::outbox::{LEASE, UNKNOWN_WAIT};
-use recado_domain::status::{Fact, MessageStatus};
+use recado_domain::status::{DeliveryError, Fact, MessageStatus};
+use recado_domain::window;
 use recado_store::{Answer, Claim, Claimed, Heard, Park, Parked, ParkedScope, Settled, StatusReport};
 use stories::lab::{Lab, phone, phone_and_bsuid};
 
@@ -120,6 +121,25 @@ async fn every_order_of_statuses_ends_in_the_same_item() {
 }
 
 #[tokio::test]
+async fn of_failures_at_the_same_time_the_same_one_stands_whichever_came_first() {
+    let lab = Lab::new().await;
+    let conversation = lab.conversation().await;
+    let tenant = lab.tenant().await;
+    let error = |code| Some(DeliveryError { code, ..DeliveryError::default() });
+    let facts = [None, error(131_049), error(131_026)].map(|error| Fact { at: lab.now(), error });
+    for (number, order) in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]].into_iter().enumerate() {
+        let id = lab.compose(conversation.id, &format!("m{number}")).await;
+        for place in order {
+            let mut report = report(&lab, Some(id), &format!("wamid.{number}"), MessageStatus::Failed, lab.now());
+            report.fact = facts[place].clone();
+            tenant.hear_status(&report, lab.now()).await.unwrap();
+        }
+        let states = lab.message(id).await.states;
+        assert_eq!(states.error().map(|error| error.code), Some(131_026), "order {order:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_contact_that_two_workers_meet_at_once_is_created_once() {
     let lab = Lab::new().await;
     let texts: Vec<_> =
@@ -182,7 +202,7 @@ async fn whatever_order_many_workers_write_in_at_once_the_newest_message_and_its
         let newest = lab.now() - SECOND * 7;
         assert_eq!(
             (conversation.last_preview.expose().as_str(), conversation.unread_count, conversation.window_expires_at),
-            ("11", 13, Some(recado_domain::window::expiry(newest))),
+            ("11", 13, Some(recado_domain::window::expiry(recado_domain::window::CustomerAct::at(newest)))),
             "round {round}"
         );
     }

@@ -421,13 +421,18 @@ pub(crate) enum Updated {
     Refused(Item),
 }
 
-/// Adds a fact to a message, keeping the earliest of its kind.
+/// Adds a fact to a message, keeping of its kind the one that goes before the others: the earliest, and
+/// of failures at the same time the one with a reason, then the one with the smallest code.
 pub(crate) fn heard(change: Expression, status: MessageStatus, fact: &Fact) -> Expression {
-    let name = status.as_str();
-    change
-        .set(&format!("states.{name}"), fact)
-        .when(format!("attribute_not_exists(#states.#{name}) OR #states.#{name}.#at > :at"))
-        .value(":at", fact.at.as_millisecond())
+    let known = format!("#states.#{}", status.as_str());
+    let mut goes_before = format!("attribute_not_exists({known}) OR {known}.#at > :at");
+    let mut change = change.set(&format!("states.{}", status.as_str()), fact).value(":at", fact.at.as_millisecond());
+    if let Some(error) = &fact.error {
+        let tie = format!("attribute_not_exists({known}.#error) OR {known}.#error.#code > :code");
+        goes_before = format!("{goes_before} OR ({known}.#at = :at AND ({tie}))");
+        change = change.value(":code", error.code);
+    }
+    change.when(goes_before)
 }
 
 /// The change that puts an entry into a state, due date included.

@@ -112,7 +112,7 @@ async fn compare(
         report.unread_differences += 1;
     }
     let latest = customer.texts.iter().map(|text| text.timestamp).max().unwrap();
-    let expected = window::expiry(jiff::Timestamp::from_second(latest).unwrap());
+    let expected = window::expiry(window::CustomerAct::at(jiff::Timestamp::from_second(latest).unwrap()));
     if conversation.window_expires_at != Some(expected) {
         report.window_differences += 1;
     }
