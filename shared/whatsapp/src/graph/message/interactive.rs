@@ -2,7 +2,7 @@
 
 use super::{Checked, Field, Media, hide};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 // WHATSAPP.md §2.5, in characters or in things.
 const BODY_MAX: usize = 1024;
@@ -24,18 +24,33 @@ const FLOW_CTA_MAX: usize = 30;
 
 /// A message that asks for more than words.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
 pub struct Interactive {
     /// What stands above it. A list takes a text only; requests take none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<Header>,
     /// What it says: 1 to 1,024 characters, in a list 4,096.
     pub body: Words,
     /// What stands below it, small: at most 60 characters. Requests take none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub footer: Option<Words>,
     /// What it offers.
     #[serde(flatten)]
     pub action: Action,
+}
+
+/// The same as it is read: a flattened field would swallow every misspelt one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    #[serde(default)]
+    header: Option<Header>,
+    body: Words,
+    #[serde(default)]
+    footer: Option<Words>,
+    #[serde(rename = "type")]
+    kind: String,
+    action: Value,
 }
 
 /// Words in the form in which Meta wants them here: `{"text": "…"}`.
@@ -48,7 +63,7 @@ pub struct Words {
 
 /// What stands above an interactive message.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Header {
     /// A text of at most 60 characters.
     Text {
@@ -106,7 +121,7 @@ pub struct Buttons {
 
 /// A button that sends a reply.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "reply", rename_all = "snake_case")]
+#[serde(tag = "type", content = "reply", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Button {
     /// Its reply names it by id and title.
     Reply {
@@ -153,7 +168,7 @@ pub struct Row {
 
 /// The action of a link button.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "name", content = "parameters", rename_all = "snake_case")]
+#[serde(tag = "name", content = "parameters", rename_all = "snake_case", deny_unknown_fields)]
 pub enum CtaUrl {
     /// The only one there is.
     CtaUrl {
@@ -166,7 +181,7 @@ pub enum CtaUrl {
 
 /// The action of a location request.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "snake_case")]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum SendLocation {
     /// The only one there is.
     SendLocation,
@@ -174,7 +189,7 @@ pub enum SendLocation {
 
 /// The action of a request for the phone number.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "snake_case")]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum RequestContactInfo {
     /// The only one there is.
     RequestContactInfo,
@@ -182,7 +197,7 @@ pub enum RequestContactInfo {
 
 /// The action of a form.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", content = "parameters", rename_all = "snake_case")]
+#[serde(tag = "name", content = "parameters", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Flow {
     /// The only one there is.
     Flow {
@@ -248,6 +263,15 @@ hide!(
     Flow,
     FlowPayload
 );
+
+impl TryFrom<Raw> for Interactive {
+    type Error = serde_json::Error;
+
+    fn try_from(Raw { header, body, footer, kind, action }: Raw) -> Result<Self, Self::Error> {
+        let action = serde_json::from_value(json!({"type": kind, "action": action}))?;
+        Ok(Self { header, body, footer, action })
+    }
+}
 
 impl From<&str> for Words {
     fn from(text: &str) -> Self {

@@ -53,7 +53,7 @@ pub struct Language {
 
 /// What fills one part of a template.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Component {
     /// The header: exactly one parameter.
     Header {
@@ -101,7 +101,7 @@ pub struct Card {
 /// What fills a place in a header or a body. A template has either named places or positional ones: all its
 /// parameters have a `parameter_name`, or none has.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Parameter {
     /// A text.
     Text {
@@ -204,7 +204,7 @@ pub enum ButtonKind {
 
 /// What fills a button.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ButtonParameter {
     /// The end of a link, or a one-time code.
     Text {
@@ -230,7 +230,7 @@ pub enum ButtonParameter {
 
 /// What fills a limited-time offer.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum OfferParameter {
     /// Its end.
     LimitedTimeOffer {

@@ -236,7 +236,20 @@ fn a_misspelt_field_is_not_swallowed() {
         json!({"image": {"id": "1", "captions": "x"}}),
         json!({"template": {"name": "a", "language": {"code": "es"}, "component": []}}),
         json!({"text": {"body": "Hola"}, "image": {"id": "1"}}),
+        json!({"type": "text", "text": {"body": "Hola"}}),
         json!({"poem": {}}),
+        json!({"interactive": {"body": {"text": "x"}, "footers": {"text": "x"}, "type": "button",
+               "action": {"buttons": [{"type": "reply", "reply": {"id": "1", "title": "a"}}]}}}),
+        json!({"interactive": {"body": {"text": "x"}, "type": "button",
+               "action": {"buttons": [{"type": "reply", "reply": {"id": "1", "title": "a", "emoji": "x"}}]}}}),
+        json!({"interactive": {"body": {"text": "x"}, "type": "cta_url", "action": {"name": "cta_url",
+               "parameters": {"display_text": "a", "url": "https://a", "icon": "b"}}}}),
+        json!({"template": {"name": "a", "language": {"code": "es"},
+               "components": [{"type": "body", "parameter": []}]}}),
+        json!({"template": {"name": "a", "language": {"code": "es"}, "components": [
+               {"type": "body", "parameters": [{"type": "text", "text": "x", "parameterName": "y"}]}]}}),
+        json!({"template": {"name": "a", "language": {"code": "es"}, "components": [
+               {"type": "button", "sub_type": "url", "index": 0, "params": []}]}}),
     ] {
         assert!(serde_json::from_value::<Content>(bad.clone()).is_err(), "{bad} was accepted");
     }
