@@ -244,7 +244,23 @@ mod tests {
     #[tokio::test]
     async fn a_cursor_that_comes_twice_ends_the_list_with_an_error() {
         let server = MockServer::start().await;
-        Mock::given(path("/v26.0/55/things")).respond_with(page(1, Some("A"))).expect(2).mount(&server).await;
+        let same = Mock::given(path("/v26.0/55/things")).respond_with(page(1, Some("A")));
+        same.up_to_n_times(2).mount(&server).await;
+        assert!(matches!(list(&server).await, Err(CallError::Endless)));
+    }
+
+    #[tokio::test]
+    async fn a_list_that_never_ends_ends_with_an_error() {
+        let server = MockServer::start().await;
+        let asked = std::sync::atomic::AtomicUsize::new(0);
+        let ever_on = move |_: &wiremock::Request| {
+            page(1, Some(&asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string()))
+        };
+        Mock::given(path("/v26.0/55/things"))
+            .respond_with(ever_on)
+            .up_to_n_times(PAGES_MAX as u64)
+            .mount(&server)
+            .await;
         assert!(matches!(list(&server).await, Err(CallError::Endless)));
     }
 

@@ -59,7 +59,7 @@ impl<'a> Field<'a> {
 
     /// Between `least` and `most` things.
     pub(super) fn count(&self, count: usize, least: usize, most: usize, things: &str) -> Checked {
-        self.must(count >= least, format_args!("at least {least} {things}"))?;
+        self.must(count >= least, format_args!("at least {least}"))?;
         // The first one too many is the one to point at.
         self.nth(most).must(count <= most, format_args!("at most {most} {things}"))
     }

@@ -132,7 +132,10 @@ mod tests {
     }
 
     async fn send_to(base: &str, address: &Address) -> SendOutcome {
-        let graph = Graph::with_timeout(base, "v26.0", Duration::from_millis(400)).unwrap();
+        send_by(&Graph::new(base, "v26.0").unwrap(), address).await
+    }
+
+    async fn send_by(graph: &Graph, address: &Address) -> SendOutcome {
         let content = Content::text("¡Hola!");
         let message = OutgoingMessage { to: address, reply_to: None, callback: Some("v1.a.b.1"), content };
         graph.send(&"the-token".into(), &number(), &message.check().unwrap()).await
@@ -216,7 +219,12 @@ mod tests {
         assert!(loss(answer(ResponseTemplate::new(408)).await), "a gateway's timeout does not say");
         assert!(loss(answer(ResponseTemplate::new(200).set_body_string("{}")).await), "no message id");
         assert!(loss(answer(ResponseTemplate::new(200).set_body_bytes(vec![b' '; 5 << 20])).await), "too long");
-        assert!(loss(answer(sample(200, "graph_send_ok.json").set_delay(Duration::from_secs(2))).await), "a timeout");
+
+        let server = MockServer::start().await;
+        let late = sample(200, "graph_send_ok.json").set_delay(Duration::from_secs(60));
+        Mock::given(method("POST")).respond_with(late).mount(&server).await;
+        let hasty = Graph::with_timeout(&server.uri(), "v26.0", Duration::from_millis(400)).unwrap();
+        assert!(loss(send_by(&hasty, &phone()).await), "a timeout");
     }
 
     #[tokio::test]

@@ -519,7 +519,7 @@ fn rules() -> Vec<(Content, &'static str)> {
         (reaction("¡hola!"), "reaction.emoji: one emoji, or empty to take a reaction back"),
         (reaction(&"👍".repeat(17)), "reaction.emoji: one emoji, or empty to take a reaction back"),
         // Contact cards.
-        (Content::Contacts(vec![]), "contacts: at least 1 contacts"),
+        (Content::Contacts(vec![]), "contacts: at least 1"),
         (Content::Contacts(vec![card(); 257]), ""),
         (Content::Contacts(vec![card(); 258]), "contacts[257]: at most 257 contacts"),
         (card_with(|card| card.name.formatted_name.clear()), "contacts[0].name.formatted_name: must not be empty"),
@@ -534,12 +534,12 @@ fn rules() -> Vec<(Content, &'static str)> {
         ),
         (card_with(|card| card.birthday = Some("4/5/1980".to_owned())), "contacts[0].birthday: a date as YYYY-MM-DD"),
         // Buttons and lists.
-        (replies(vec![]), "interactive.action.buttons: at least 1 buttons"),
+        (replies(vec![]), "interactive.action.buttons: at least 1"),
         (replies(many(3)), ""),
         (replies(many(4)), "interactive.action.buttons[3]: at most 3 buttons"),
         (replies(vec![reply("1", "a"), reply("1", "b")]), "interactive.action.buttons[1].reply.id: must be unique"),
         (replies(vec![reply("1", "a"), reply("2", "a")]), "interactive.action.buttons[1].reply.title: must be unique"),
-        (sections(vec![]), "interactive.action.sections: at least 1 sections"),
+        (sections(vec![]), "interactive.action.sections: at least 1"),
         (sections(one_each(10)), ""),
         (sections(one_each(11)), "interactive.action.sections[10]: at most 10 sections"),
         (sections(vec![section(None, rows(10))]), ""),
@@ -695,7 +695,7 @@ fn rules() -> Vec<(Content, &'static str)> {
         ),
         (cards(2), ""),
         (cards(10), ""),
-        (cards(1), "template.components[0].cards: at least 2 cards"),
+        (cards(1), "template.components[0].cards: at least 2"),
         (cards(11), "template.components[0].cards[10]: at most 10 cards"),
         (
             template(Component::Carousel {
