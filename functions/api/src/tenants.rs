@@ -12,7 +12,7 @@ use recado_domain::personal::Personal;
 use recado_domain::tenant::Role;
 use recado_platform::vault::Purpose;
 use recado_store::{NewMember, NewTenant, Number, NumberStatus, Registered};
-use recado_whatsapp::graph::ManageError;
+use recado_whatsapp::graph::CallError;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -126,13 +126,13 @@ pub(crate) async fn register(
     }
 }
 
-fn unconfirmed(error: ManageError) -> ApiError {
+fn unconfirmed(error: CallError) -> ApiError {
     match error {
-        ManageError::Refused(error) => {
+        CallError::Refused(error) => {
             let message = format!("accessToken: Graph refused to list the account's numbers (code {})", error.code);
             ApiError::refused("GRAPH_REFUSED", message)
         }
-        ManageError::Unreachable(_) | ManageError::Unreadable(_) => {
+        error => {
             ApiError::unavailable(StatusCode::BAD_GATEWAY, "Graph could not be asked; try again in a moment", &error)
         }
     }

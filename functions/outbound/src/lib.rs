@@ -31,7 +31,8 @@ use recado_platform::queue::{Outgoing, Queue, QueueError};
 use recado_platform::telemetry;
 use recado_platform::vault::{Purpose, Vault};
 use recado_store::{Answer, Claimed, Conversation, Message, NumberStatus, OpenEntry, Store, StoreError, TenantStore};
-use recado_whatsapp::graph::{CALL_TIMEOUT, ErrorClass, Graph, OutgoingText, SendOutcome};
+use recado_whatsapp::graph::message::{Content, OutgoingMessage};
+use recado_whatsapp::graph::{CALL_TIMEOUT, Graph, SendOutcome};
 use secrecy::SecretString;
 use std::time::Duration;
 
@@ -47,6 +48,9 @@ const VAULT_WAIT: SignedDuration = SignedDuration::from_mins(1);
 
 /// Meta's code for a closed customer-service window. We use it too when we find it closed ourselves.
 const WINDOW_CLOSED: i64 = 131_047;
+
+/// Meta's code for a parameter that it does not accept. We use it too for a message that breaks its limits.
+const INVALID: i64 = 100;
 
 /// The function and what it uses.
 #[derive(Debug)]
@@ -90,17 +94,22 @@ enum Prepared {
     Never(DeliveryError),
 }
 
-/// What sending a text takes.
+/// What sending takes.
 struct Ready {
     token: SecretString,
     address: Address,
-    body: String,
+    content: Content,
 }
 
 impl Prepared {
     fn never(code: i64, message: &str) -> Self {
-        Self::Never(DeliveryError { code, message: Some(message.to_owned()), ..DeliveryError::default() })
+        Self::Never(refused(code, message))
     }
+}
+
+/// A refusal of our own, in Meta's terms.
+fn refused(code: i64, message: &str) -> DeliveryError {
+    DeliveryError { code, message: Some(message.to_owned()), ..DeliveryError::default() }
 }
 
 impl Outbound {
@@ -174,12 +183,17 @@ impl Outbound {
         }
         let Claimed::Ours(claim) = store.claim(entry, rand::random(), now).await? else { return Ok(Turn::Over) };
         let answer = match ready {
-            Ok(Ready { token, address, body }) => {
-                let callback =
-                    CallbackKey { tenant: store.tenant(), message: claim.message(), attempt: claim.attempt() };
-                let text = OutgoingText { address: &address, body: &body, quoted: None, callback };
-                let outcome = self.graph.send_text(&token, &conversation.phone_number_id, &text).await;
-                self.answer(outcome, callback)
+            Ok(Ready { token, address, content }) => {
+                let key = CallbackKey { tenant: store.tenant(), message: claim.message(), attempt: claim.attempt() };
+                let callback = key.to_string();
+                let draft = OutgoingMessage { to: &address, reply_to: None, callback: Some(&callback), content };
+                match draft.check() {
+                    Ok(message) => {
+                        let outcome = self.graph.send(&token, &conversation.phone_number_id, &message).await;
+                        self.answer(outcome, key)
+                    }
+                    Err(invalid) => Answer::Failed(refused(INVALID, &invalid.to_string())),
+                }
             }
             Err(error) => Answer::Failed(error),
         };
@@ -212,14 +226,14 @@ impl Outbound {
         if !window::is_open(conversation.window_expires_at, now) {
             return Ok(Prepared::never(WINDOW_CLOSED, "the 24-hour window closed before the message could be sent"));
         }
-        let Some(body) = text_of(&message) else {
+        let Some(content) = text_of(&message).map(Content::text) else {
             return Ok(Prepared::never(0, "messages of this type cannot be sent"));
         };
         let Some(address) = conversation.contact.address() else {
             return Ok(Prepared::never(0, "the contact has no address"));
         };
         match self.vault.open(store.tenant(), Purpose::AccessToken, &number.encrypted_token).await {
-            Ok(token) => Ok(Prepared::Ready(Ready { token, address, body })),
+            Ok(token) => Ok(Prepared::Ready(Ready { token, address, content })),
             Err(error) => {
                 tracing::error!(tenant = %store.tenant(), error = telemetry::chain(&error), "a token could not be opened");
                 Ok(Prepared::Later(now.saturating_add(VAULT_WAIT).unwrap_or(Timestamp::MAX)))
@@ -244,7 +258,7 @@ impl Outbound {
             SendOutcome::Rejected(error) => {
                 let (code, trace, class) = (error.code, error.trace_id.as_deref(), error.class());
                 tracing::warn!(%tenant, %message, attempt, code, trace, ?class, "Graph refused a message");
-                (matches!(class, ErrorClass::RateLimited | ErrorClass::Temporary), error.to_delivery_error())
+                (class.passes_soon(), error.to_delivery_error())
             }
         };
         if retry && attempt < MAX_ATTEMPTS {
