@@ -5,6 +5,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+/// The subcode of what does not exist or may not be seen.
+const NO_OBJECT: i64 = 33;
+
 /// Meta says no.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -13,7 +16,6 @@ pub(crate) struct Refusal {
     pub(crate) subcode: Option<i64>,
     pub(crate) message: String,
     pub(crate) details: Option<String>,
-    kind: &'static str,
     /// Meta's words for people: title and message.
     user: Option<(&'static str, String)>,
     pub(crate) is_transient: bool,
@@ -33,7 +35,6 @@ impl Refusal {
             subcode: None,
             message: message.into(),
             details: None,
-            kind: "OAuthException",
             user: None,
             is_transient: false,
         }
@@ -74,7 +75,7 @@ impl Refusal {
              permissions, or does not support this operation. Please read the Graph API documentation at \
              https://developers.facebook.com/docs/graph-api"
         );
-        Self { kind: "GraphMethodException", ..Self::unprefixed(100, message) }.with_subcode(33)
+        Self::unprefixed(100, message).with_subcode(NO_OBJECT)
     }
 
     /// The path leads nowhere.
@@ -119,7 +120,7 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut error = json!({
             "message": self.message,
-            "type": self.kind,
+            "type": if self.subcode == Some(NO_OBJECT) { "GraphMethodException" } else { "OAuthException" },
             "code": self.code,
             "fbtrace_id": format!("A{:015x}", rand::random::<u64>() >> 4),
         });

@@ -153,7 +153,9 @@ fn complete(mut message: Map<String, Value>, customer: &str, time: i64, outgoing
         "group_id",
     ];
     if !message.contains_key("type") {
-        let kind = message.keys().find(|key| !BESIDE.contains(&key.as_str())).cloned();
+        let content = message.keys().find(|key| !BESIDE.contains(&key.as_str())).cloned();
+        // What has nothing but errors is what WhatsApp cannot show to businesses.
+        let kind = content.or_else(|| message.contains_key("errors").then(|| "unsupported".to_owned()));
         let kind = kind.ok_or_else(|| refuse(StatusCode::BAD_REQUEST, "text, media or message is required"))?;
         message.insert("type".to_owned(), json!(kind));
     }

@@ -132,10 +132,10 @@ pub(crate) struct TemplateEvent {
 /// `POST /control/templates`: something happens to a template, and the app is told.
 pub(crate) async fn template(State(meta): State<Meta>, Json(request): Json<TemplateEvent>) -> Answer {
     let missing = || refuse(StatusCode::NOT_FOUND, "there is no such template");
-    if let Some(event) = &request.event {
-        if !templates::change_status(&meta, &request.id, event, request.reason.as_deref()) {
-            return Err(missing());
-        }
+    if let Some(event) = &request.event
+        && !templates::change_status(&meta, &request.id, event, request.reason.as_deref())
+    {
+        return Err(missing());
     }
     let mut changes = Vec::new();
     {

@@ -27,11 +27,12 @@ pub(crate) fn judge(draft: &Value, is_handle: impl Fn(&str) -> bool) -> Result<(
         "MARKETING" => 43_200..=2_592_000,
         _ => return Err(Refusal::parameter("category", "must be one of {UTILITY, MARKETING, AUTHENTICATION}")),
     };
-    if let Some(seconds) = draft.get("message_send_ttl_seconds").and_then(Value::as_i64) {
-        if seconds != -1 && !lives.contains(&seconds) {
-            let rule = format!("must be from {} to {} for {category}", lives.start(), lives.end());
-            return Err(Refusal::parameter("message_send_ttl_seconds", &rule));
-        }
+    if let Some(seconds) = draft.get("message_send_ttl_seconds").and_then(Value::as_i64)
+        && seconds != -1
+        && !lives.contains(&seconds)
+    {
+        let rule = format!("must be from {} to {} for {category}", lives.start(), lives.end());
+        return Err(Refusal::parameter("message_send_ttl_seconds", &rule));
     }
     let is_named = match draft.get("parameter_format").map(|format| format.as_str().unwrap_or_default()) {
         None => false,

@@ -35,10 +35,10 @@ pub(crate) fn kind(request: &Value) -> &str {
 
 /// Whether a message is well-formed for its edge, `messages` or `marketing_messages`.
 pub(crate) fn message(request: &Value, edge: &str) -> Result<(), Refusal> {
-    if let Some(of) = request.get("recipient_type") {
-        if !matches!(of.as_str(), Some("individual" | "group")) {
-            return Err(Refusal::parameter("recipient_type", "must be one of {INDIVIDUAL, GROUP}"));
-        }
+    if let Some(of) = request.get("recipient_type")
+        && !matches!(of.as_str(), Some("individual" | "group"))
+    {
+        return Err(Refusal::parameter("recipient_type", "must be one of {INDIVIDUAL, GROUP}"));
     }
     if let Some(callback) = request.get("biz_opaque_callback_data") {
         string(callback, "biz_opaque_callback_data", CALLBACK)?;

@@ -46,10 +46,10 @@ pub(crate) fn parameters(template: &Template, content: &Value) -> Result<(), Ref
 pub(crate) fn variables(text: &str) -> Vec<&str> {
     let mut names = Vec::new();
     for part in text.split("{{").skip(1) {
-        if let Some((name, _)) = part.split_once("}}") {
-            if !names.contains(&name) {
-                names.push(name);
-            }
+        if let Some((name, _)) = part.split_once("}}")
+            && !names.contains(&name)
+        {
+            names.push(name);
         }
     }
     names
