@@ -12,13 +12,16 @@ use crate::fault::Fault;
 use crate::refusal::Refusal;
 use crate::world::{Kind, Number};
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Extension, MatchedPath, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+/// The most bytes of a request that is no file.
+const SMALL: usize = 1 << 20;
 
 /// What every call has.
 #[derive(Debug, Clone)]
@@ -236,13 +239,16 @@ pub(crate) async fn post_node(
     Extension(call): Extension<Call>,
     Path((_, id)): Path<(String, String)>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<Json<Value>, Refusal> {
     let id = uploads::without_signature(&id);
     let kind = meta.world().kind(id);
     match kind {
-        Kind::Template => templates::edit(&meta, &call, id, &body),
-        Kind::Upload => uploads::go_on(&meta, &call, id, &headers, &body),
+        Kind::Template => {
+            let body = to_bytes(body, SMALL).await.map_err(|_| Refusal::new(100, "Invalid parameter"))?;
+            templates::edit(&meta, &call, id, &body)
+        }
+        Kind::Upload => uploads::go_on(&meta, &call, id, &headers, body).await,
         _ => {
             call.any(&meta)?;
             Err(Refusal::no_object("post", id))

@@ -5,9 +5,10 @@ use crate::Meta;
 use crate::judge;
 use crate::refusal::Refusal;
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::HeaderMap;
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 /// An upload that has begun.
@@ -55,27 +56,26 @@ pub(crate) async fn begin(
     Ok(Json(json!({ "id": format!("{id}?sig=ARsimulated") })))
 }
 
-/// `POST /{version}/{upload}` with a `file_offset`: the next bytes.
-pub(crate) fn go_on(
+/// `POST /{version}/{upload}` with a `file_offset`: the next bytes. What came before a connection broke is kept.
+pub(crate) async fn go_on(
     meta: &Meta,
     call: &Call,
     id: &str,
     headers: &HeaderMap,
-    bytes: &Bytes,
+    body: Body,
 ) -> Result<Json<Value>, Refusal> {
     call.any(meta)?;
     let offset = headers.get("file_offset").and_then(|offset| offset.to_str().ok()?.parse::<usize>().ok());
-    let offset = offset.ok_or_else(|| Refusal::required("file_offset"))?;
+    let mut place = offset.ok_or_else(|| Refusal::required("file_offset"))?;
+    let mut parts = body.into_data_stream();
+    take(meta, id, place, &Bytes::new())?;
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|_| Refusal::new(100, "Invalid parameter").with_details("The body broke off"))?;
+        take(meta, id, place, &part)?;
+        place += part.len();
+    }
     let mut world = meta.world();
     let upload = world.uploads.get_mut(id).ok_or_else(|| Refusal::no_object("post", id))?;
-    let wrong = |rule: &str| Refusal::parameter("file_offset", rule);
-    if offset != upload.received.len() {
-        return Err(wrong(&format!("must be {}", upload.received.len())));
-    }
-    if offset + bytes.len() > upload.length {
-        return Err(Refusal::parameter("file_length", "is less than what was sent"));
-    }
-    upload.received.extend_from_slice(bytes);
     if upload.received.len() < upload.length {
         return Ok(Json(json!({"id": id, "file_offset": upload.received.len()})));
     }
@@ -83,6 +83,20 @@ pub(crate) fn go_on(
     let handle = format!("4::{}", data_encoding::BASE64.encode(format!("{}:{id}", upload.mime_type).as_bytes()));
     upload.handle = Some(handle.clone());
     Ok(Json(json!({ "h": handle })))
+}
+
+/// Keeps bytes that belong at this place, which must be where the last ones ended.
+fn take(meta: &Meta, id: &str, place: usize, bytes: &Bytes) -> Result<(), Refusal> {
+    let mut world = meta.world();
+    let upload = world.uploads.get_mut(id).ok_or_else(|| Refusal::no_object("post", id))?;
+    if place != upload.received.len() {
+        return Err(Refusal::parameter("file_offset", &format!("must be {}", upload.received.len())));
+    }
+    if place + bytes.len() > upload.length {
+        return Err(Refusal::parameter("file_length", "is less than what was sent"));
+    }
+    upload.received.extend_from_slice(bytes);
+    Ok(())
 }
 
 /// `GET /{version}/{upload}`: where to go on.

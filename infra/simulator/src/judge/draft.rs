@@ -168,8 +168,8 @@ fn judge_header(header: &Value, is_named: bool, is_handle: &dyn Fn(&str) -> bool
             Some(_) => Err(Refusal::draft(2_494_102, "Uploaded file handle is not valid", "Upload the sample again.")),
             None => Err(no_example("header")),
         },
-        "LOCATION" => Ok(()),
-        _ => Err(wrong("The format must be TEXT, IMAGE, VIDEO, DOCUMENT or LOCATION.")),
+        "LOCATION" | "PRODUCT" => Ok(()),
+        _ => Err(wrong("The format must be TEXT, IMAGE, VIDEO, DOCUMENT, LOCATION or PRODUCT.")),
     }
 }
 

@@ -108,19 +108,27 @@ pub(crate) fn of_message(world: &World, number: &Number, request: &Value, now: T
             let of = header["type"].as_str().unwrap_or_default();
             check(&header[of], of, &format!("interactive['header']['{of}']['id']"))
         }
-        "template" => {
-            let components = request["template"]["components"].as_array().into_iter().flatten().enumerate();
-            for (component, value) in components {
-                for (place, parameter) in value["parameters"].as_array().into_iter().flatten().enumerate() {
-                    let of = parameter["type"].as_str().unwrap_or_default();
-                    let name = format!("template['components'][{component}]['parameters'][{place}]['{of}']['id']");
-                    check(&parameter[of], of, &name)?;
-                }
-            }
-            Ok(())
-        }
+        "template" => of_components(&request["template"]["components"], "template['components']", &check),
         _ => Ok(()),
     }
+}
+
+/// As [`of_message`], for the components of a template's message and for those of its cards.
+fn of_components(
+    components: &Value,
+    path: &str,
+    check: &dyn Fn(&Value, &str, &str) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    for (component, value) in components.as_array().into_iter().flatten().enumerate() {
+        for (place, parameter) in value["parameters"].as_array().into_iter().flatten().enumerate() {
+            let of = parameter["type"].as_str().unwrap_or_default();
+            check(&parameter[of], of, &format!("{path}[{component}]['parameters'][{place}]['{of}']['id']"))?;
+        }
+        for (place, card) in value["cards"].as_array().into_iter().flatten().enumerate() {
+            of_components(&card["components"], &format!("{path}[{component}]['cards'][{place}]['components']"), check)?;
+        }
+    }
+    Ok(())
 }
 
 fn usable(

@@ -172,6 +172,11 @@ fn one_of_format(at: &str, expected: &str, sent: &[&Value]) -> Result<(), Refusa
     }
     match kind {
         "location" => fields::location(&parameter["location"]),
+        "product" => {
+            let id = &parameter["product"]["product_retailer_id"];
+            fields::string(id, "template['components'][]['parameters'][]['product']['product_retailer_id']", 100)
+                .map(drop)
+        }
         _ => fields::file(&parameter[kind], kind),
     }
 }
@@ -271,6 +276,9 @@ mod tests {
         let place = || json!([{"type": "HEADER", "format": "LOCATION"}, {"type": "BODY", "text": "Hola"}]);
         let at = json!({"type": "location", "location": {"latitude": "-34.6", "longitude": "-58.4"}});
         assert_eq!(code(place(), header(at), false), None);
+        let product = || json!([{"type": "HEADER", "format": "PRODUCT"}, {"type": "BODY", "text": "Hola"}]);
+        let sold = json!({"type": "product", "product": {"product_retailer_id": "1", "catalog_id": "2"}});
+        assert_eq!(code(product(), header(sold), false), None);
     }
 
     #[test]

@@ -130,6 +130,13 @@ async fn a_message_names_a_file_that_exists_and_is_of_its_kind() {
     );
     assert_eq!(sim.code(json!({"type": "video", "video": {"id": id}})).await, 131_053);
     assert_eq!(sim.code(json!({"type": "document", "document": {"id": id, "filename": "a.jpg"}})).await, 0);
+    let header = json!([{"type": "header", "parameters": [{"type": "image", "image": {"id": "1"}}]}]);
+    let card = json!([{"type": "carousel", "cards": [{"card_index": 0, "components": header}]}]);
+    for (components, named) in [(&header, "template['components'][0]"), (&card, "['cards'][0]['components'][0]")] {
+        let template = json!({"name": "x", "language": {"code": "es"}, "components": components});
+        let answer = sim.send(json!({"type": "template", "template": template})).await;
+        assert!(answer.code() == 100 && answer.told().contains(named), "{named}: {answer:?}");
+    }
     sim.put("numbers", json!({"phone_number_id": "2", "waba_id": "3", "token": "theirs"})).await;
     let body = json!({"messaging_product": "whatsapp", "to": "5491155551234", "type": "image", "image": {"id": id}});
     assert_eq!(sim.graph_as("theirs", "POST", "/v26.0/2/messages", body).await.code(), 100, "another number's file");
@@ -213,7 +220,11 @@ async fn an_upload_can_be_resumed_where_it_broke_off() {
     let id = begun.body["id"].as_str().unwrap().to_owned();
     assert!(id.starts_with("upload:") && id.contains("?sig="), "{id}");
     let path = format!("/v26.0/{id}");
-    let half = post(path.clone(), Some(0), &JPEG[..5]).await;
+    let broken = futures_util::stream::iter([Ok(&JPEG[..3]), Err(std::io::Error::other("the line broke"))]);
+    let request = Request::post(&path).header("authorization", "OAuth token").header("file_offset", "0");
+    assert_eq!(sim.call(request.body(Body::from_stream(broken)).unwrap()).await.status, 400);
+    assert_eq!(sim.graph("GET", &id, Value::Null).await.body["file_offset"], 3, "what came is kept");
+    let half = post(path.clone(), Some(3), &JPEG[3..5]).await;
     assert_eq!(half.body["file_offset"], 5);
     assert_eq!(post(path.clone(), Some(0), JPEG).await.code(), 100, "from the beginning again");
     assert_eq!(sim.graph("GET", &id, Value::Null).await.body["file_offset"], 5);
