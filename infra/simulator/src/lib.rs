@@ -48,6 +48,33 @@
 //! | `GET /control/calls` | how often each edge was called |
 //! | `GET /control/webhooks` | what was posted, and how it was received |
 //! | `POST /control/reset` | forgets what was sent, posted and counted, and all faults; the rest stays |
+//!
+//! What the control API is told, beyond the ids (everything may be left out that has a value here):
+//!
+//! ```text
+//! PUT  numbers    {"phone_number_id": "1", "waba_id": "2", "token": "t", "statuses": ["sent", "delivered", "read"],
+//!                  "enforce_window": false, "allow_list": null, "pair_limit": false, "throughput": null, "app": "670123456789"}
+//! PUT  accounts   {"waba_id": "2", "subscribed": true, "review_ms": 1000, "verdict": "APPROVED", "verified": false,
+//!                  "can_send_message": "AVAILABLE"}
+//! PUT  tokens     {"token": "t", "subcode": null, "expires_at": 0, "cannot_manage": false}
+//! PUT  recipients {"phone_number_id": "1", "recipient": "5491155551234", "code": 131026, "by": "status"}
+//! PUT  templates  {"waba_id": "2", "name": "n", "language": "es_AR", "components": [], "category": "UTILITY",
+//!                  "status": "APPROVED", "parameter_format": "POSITIONAL", "message_status": "accepted"}
+//! POST templates  {"id": "3", "event": "PAUSED"} or {"id": "3", "quality": "RED"} or {"id": "3", "category": "MARKETING"}
+//! POST inbound    {"phone_number_id": "1", "from": "5491155551234", "user_id": null, "name": "", "times": 1,
+//!                  "text": "hola"} or {…, "media": {"type": "image", "base64": "…"}} or {…, "media": {"type": "audio", "size": 5000}}
+//!                  or {…, "message": {"reaction": {"message_id": "wamid…", "emoji": "👍"}}}
+//! POST status     {"phone_number_id": "1", "wamid": "wamid…", "status": "failed", "code": 131026, "with": {}}
+//! POST event      {"waba_id": "2", "field": "account_update", "value": {"event": "ACCOUNT_DELETED"}}
+//! POST batch      {"items": [{"inbound": {…}}, {"status": {…}}], "per_post": 1000, "duplicates": 0, "shuffle": false, "seed": 0}
+//! POST faults     {"phone_number_id": "1", "kind": "reject", "code": 131026, "http_status": 400, "count": 1, "on": "messages"}
+//! POST clock      {"advance_seconds": 3600, "stopped": false}
+//! ```
+//!
+//! The kinds of faults: `reject`, `rate_limited`, `bad_gateway`, `drop_before_accept`, `error_before_accept`,
+//! `delay`, `drop_after_accept`, `error_after_accept`, `delay_after_accept`; and of files (`"id"` of the file, or
+//! its number): `not_found_first`, `truncated`, `wrong_hash`, `slow`. With `on`, they strike the calls of another
+//! edge: the last segment of the path, `node` for an object itself, `attachments` for downloads.
 
 mod clock;
 mod control;

@@ -121,7 +121,7 @@ pub(crate) struct Account {
     pub(crate) verdict: String,
     /// Unverified businesses may have 250 templates (WHATSAPP.md §2.5), others 6,000.
     pub(crate) verified: bool,
-    /// What `health_status` says: AVAILABLE, LIMITED or BLOCKED.
+    /// What `health_status` says: AVAILABLE, LIMITED, or BLOCKED; then nothing can be sent (131042).
     pub(crate) can_send_message: String,
 }
 

@@ -162,7 +162,20 @@ fn weigh(world: &mut World, number: &Number, request: &Value, now: jiff::Timesta
         (None, Some(recipient)) => (recipient, Recipient::Bsuid { user_id: recipient.to_owned() }),
         (None, None) => return Err(Refusal::required("to")),
     };
+    let is_address = match &recipient {
+        Recipient::Phone { wa_id } => !wa_id.is_empty(),
+        Recipient::Bsuid { user_id } => user_id.contains('.'),
+        Recipient::Lost => true,
+    };
+    if !is_address {
+        return Err(Refusal::not_valid("to must be a phone number, recipient a business-scoped user id"));
+    }
     let kind = judge::fields::kind(request);
+    if world.accounts.get(&number.waba_id).is_some_and(|account| account.can_send_message == "BLOCKED") {
+        return Err(Refusal::new(131_042, "Business eligibility payment issue").with_details(
+            "Message failed to send because there were one or more errors related to your payment method.",
+        ));
+    }
     judge::limits::throughput(world, number, now)?;
     if let Recipient::Phone { wa_id } = &recipient {
         if *wa_id == number.digits() {

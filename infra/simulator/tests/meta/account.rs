@@ -25,6 +25,7 @@ async fn a_number_and_its_health_have_the_form_of_the_samples() {
     let blocked = sim.graph("GET", &format!("{WABA}?fields=health_status"), Value::Null).await.body;
     assert_eq!(blocked["health_status"]["can_send_message"], "BLOCKED");
     assert_eq!(blocked["health_status"]["entities"][0]["errors"][0]["error_code"], 141_006);
+    assert_eq!(sim.code(crate::sim::text("x")).await, 131_042, "while it is blocked");
     assert_eq!(sim.graph("GET", WABA, Value::Null).await.body["name"], "Cuenta de prueba");
 }
 

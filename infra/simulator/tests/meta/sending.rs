@@ -79,6 +79,8 @@ async fn a_parameter_that_is_missing_or_wrong_is_named() {
         (json!({"type": "text", "text": {"body": "x"}, "context": {}}), 100, "context['message_id']"),
         (json!({"type": "text", "text": {"body": "x"}, "recipient_type": "crowd"}), 100, "recipient_type"),
         (json!({"type": "text", "text": {"body": "x"}, "to": ""}), 100, "to"),
+        (json!({"type": "text", "text": {"body": "x"}, "to": "Lucía"}), 131_009, "to must be a phone number"),
+        (json!({"type": "text", "text": {"body": "x"}, "recipient": "5491155551234"}), 131_009, "recipient"),
         (json!({"type": "image", "image": {}}), 100, "image['id']"),
         (json!({"type": "image", "image": {"id": "1", "link": "https://a.example"}}), 100, "image['link']"),
         (json!({"type": "image", "image": {"link": "not a link"}}), 100, "image['link']"),
