@@ -202,7 +202,7 @@ async fn whatever_order_many_workers_write_in_at_once_the_newest_message_and_its
         let newest = lab.now() - SECOND * 7;
         assert_eq!(
             (conversation.last_preview.expose().as_str(), conversation.unread_count, conversation.window_expires_at),
-            ("11", 13, Some(recado_domain::window::expiry(recado_domain::window::CustomerAct::at(newest)))),
+            ("11", 13, Some(window::expiry(window::CustomerAct::at(newest)))),
             "round {round}"
         );
     }
