@@ -56,6 +56,13 @@ enum Command {
     },
     /// Runs every check and every test, on a local stack of its own.
     Test,
+    /// Lets everything happen at once, with faults, on a local stack of its own, and counts what is lost
+    /// or done twice.
+    Chaos {
+        /// For the run: `--seed`, `--inbound`, `--outbound`, `--faults`, `--kills`, `--patience`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Builds for release and prints the figures.
     Bench {
         /// Also time a cold and a warm `up` in a folder of its own. Takes several minutes.
@@ -85,6 +92,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Down => lifecycle::down(&local),
         Command::Token { email } => token(&local, email.as_deref()).await,
         Command::Test => test::run(&local).await,
+        Command::Chaos { arguments } => test::chaos(&local, &arguments).await,
         Command::Bench { build } => bench::run(&local, build).await,
     }
 }

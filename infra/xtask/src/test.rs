@@ -1,11 +1,11 @@
 //! `cargo xtask test`: every check and every test.
 
-use crate::build::cargo;
+use crate::build::{cargo, target_folder};
 use crate::lifecycle::{self, Options, Ports};
 use crate::process::run_shown;
 use crate::report::Step;
 use anyhow::{Context, ensure};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -24,19 +24,13 @@ pub(crate) async fn run(local: &Path) -> anyhow::Result<()> {
 
     // A stack of its own, so that it can run beside one that a person is using; with IAM enforced, so
     // that a function that reaches beyond its role fails here and not on AWS.
-    let mut options = Options {
-        folder: local.join("test"),
-        ports: Ports::free()?,
-        sam: false,
-        keep: false,
-        iam: true,
-        for_tests: true,
-    };
+    let mut options = options(local.join("test"))?;
     let (running, _) = lifecycle::start(&options).await.context("bringing up the stack for the tests")?;
     let stack = options.folder.join("stack.json");
     let mut tests = cargo();
-    tests.args(["test", "--workspace", "--no-fail-fast"]).env(STACK_VARIABLE, stack);
+    tests.args(["test", "--workspace", "--no-fail-fast"]).env(STACK_VARIABLE, &stack);
     let counted = run_tests("tests", &mut tests, &options.folder)?;
+    check("chaos", chaos_command(&stack)?.args(["--seed", "1", "--inbound", "1000"]))?;
     drop(running);
 
     options.folder = local.join("test-sam");
@@ -55,6 +49,28 @@ pub(crate) async fn run(local: &Path) -> anyhow::Result<()> {
         "\nEverything passed: {counted} tests, and {once_more} of them again on a stack that SAM deployed; {seconds:.0} s."
     );
     Ok(())
+}
+
+/// What a stack for tests is brought up with.
+fn options(folder: PathBuf) -> anyhow::Result<Options> {
+    Ok(Options { folder, ports: Ports::free()?, sam: false, keep: false, iam: true, for_tests: true })
+}
+
+/// Runs chaos on a stack of its own.
+pub(crate) async fn chaos(local: &Path, arguments: &[String]) -> anyhow::Result<()> {
+    let options = options(local.join("chaos"))?;
+    let (running, _) = lifecycle::start(&options).await.context("bringing up the stack for chaos")?;
+    let result = check("chaos", chaos_command(&options.folder.join("stack.json"))?.args(arguments));
+    drop(running);
+    result
+}
+
+fn chaos_command(stack: &Path) -> anyhow::Result<Command> {
+    // With the whole workspace, so that it shares what the tests are built from.
+    check("building chaos", cargo().args(["build", "--quiet", "--workspace", "--bin", "chaos"]))?;
+    let mut command = Command::new(target_folder()?.join("debug/chaos"));
+    command.env(STACK_VARIABLE, stack);
+    Ok(command)
 }
 
 /// Runs a test command with its output shown, and adds up what its closing lines count.

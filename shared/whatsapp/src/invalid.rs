@@ -8,9 +8,9 @@ use std::fmt;
 /// Never quotes the value: it may be personal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
-    /// The path of the field, such as `components[1].text`.
+    /// The path of the field, such as `interactive.action.buttons[3]`.
     pub field: String,
-    /// The rule, as a sentence about the field, such as `must have at most 60 characters`.
+    /// The rule that it breaks, such as `at most 3 buttons`.
     pub rule: Cow<'static, str>,
 }
 
@@ -23,7 +23,7 @@ impl Invalid {
 
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.field, self.rule)
+        write!(f, "{}: {}", self.field, self.rule)
     }
 }
 

@@ -216,6 +216,12 @@ const FILE_NAME_MAX: usize = 240;
 /// no system allows, that nobody sees, or that turn the direction of writing; at most 240 bytes, with its
 /// extension and its accents. Never empty.
 pub fn safe_file_name(name: &str) -> String {
+    let safe = made_safe(name);
+    // What cutting left over may end otherwise than the whole did.
+    if safe == name { safe } else { safe_file_name(&safe) }
+}
+
+fn made_safe(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).find(|part| !part.trim().is_empty()).unwrap_or_default();
     let visible: String = last
         .chars()
@@ -348,6 +354,7 @@ mod tests {
             ("", "documento"),
             ("carpeta/", "carpeta"),
             ("x. ", "x"),
+            (&format!("{}..{}", "a".repeat(222), "b".repeat(17)), &format!("{}.{}", "a".repeat(222), "b".repeat(16))),
         ] {
             assert_eq!(safe_file_name(name), safe, "{name:?}");
         }

@@ -214,6 +214,9 @@ fn foreign(digits: &str) -> Result<Phone, InvalidPhone> {
     if !is_international(digits) {
         return Err(InvalidPhone::ForeignLength);
     }
+    if digits.starts_with('0') {
+        return Err(InvalidPhone::CallingCode);
+    }
     let (code, countries) = (1..=3)
         .find_map(|len| Some((&digits[..len], DATABASE.by_code(&digits[..len].parse().ok()?)?)))
         .ok_or(InvalidPhone::CallingCode)?;

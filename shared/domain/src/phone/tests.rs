@@ -173,6 +173,13 @@ proptest! {
     }
 }
 
+#[test]
+fn no_calling_code_begins_with_a_zero() {
+    for text in ["000070000000000", "+07000000000"] {
+        assert_eq!(Phone::parse(text, AreaCode::BUENOS_AIRES), Err(InvalidPhone::CallingCode), "{text}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 

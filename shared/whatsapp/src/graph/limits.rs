@@ -1,17 +1,8 @@
 //! What a draft must keep to, and how a broken rule is told.
 
+use crate::Invalid;
 use reqwest::Url;
 use std::fmt;
-
-/// A draft breaks a rule of Meta's; it was not sent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {rule}")]
-pub struct Invalid {
-    /// The path of the field, such as `interactive.action.buttons[3]`.
-    pub field: String,
-    /// The rule that it breaks, such as `at most 3 buttons`. Never quotes the value.
-    pub rule: String,
-}
 
 pub(super) type Checked = Result<(), Invalid>;
 
@@ -43,7 +34,7 @@ impl<'a> Field<'a> {
 
     /// Fails with `rule` unless it holds.
     pub(super) fn must(&self, holds: bool, rule: impl fmt::Display) -> Checked {
-        if holds { Ok(()) } else { Err(Invalid { field: self.to_string(), rule: rule.to_string() }) }
+        if holds { Ok(()) } else { Err(Invalid::new(self.to_string(), rule.to_string())) }
     }
 
     /// A text that says something, of at most `most` characters. Meta counts Unicode scalar values.

@@ -1,24 +1,5 @@
 //! The Graph API client.
 //!
-//! ```no_run
-//! # use recado_domain::{contact::Address, ids::{PhoneNumberId, WaId}};
-//! use recado_whatsapp::graph::{DEFAULT_VERSION, Graph, SendOutcome, message::{Content, OutgoingMessage}};
-//!
-//! # async fn example(token: secrecy::SecretString) -> Result<(), Box<dyn std::error::Error>> {
-//! let graph = Graph::new("https://graph.facebook.com", DEFAULT_VERSION)?;
-//! let number = PhoneNumberId::parse("109876543210987")?;
-//! let to = Address::Phone(WaId::parse("5491155551234")?);
-//! let draft = OutgoingMessage { to: &to, reply_to: None, callback: None, content: Content::text("¡Hola!") };
-//! match graph.send(&token, &number, &draft.check()?).await {
-//!     SendOutcome::Accepted(accepted) => println!("Meta has it: {:?}", accepted.state),
-//!     SendOutcome::Rejected(error) => println!("{}", error.advice().explanation.es),
-//!     SendOutcome::NotSent(reason) => println!("surely not sent, try again: {reason}"),
-//!     SendOutcome::Unknown(reason) => println!("may have been sent, wait for a status: {reason}"),
-//! }
-//! # Ok(())
-//! # }
-//! ```
-//!
 //! A send has four possible ends, and the type says which: [`SendOutcome`]. `/messages` takes no
 //! idempotency key, so the difference between "surely not sent" and "may have been sent" is all
 //! that stands between us and a customer who gets the same message twice.
@@ -52,7 +33,6 @@ pub use codes::{Advice, Explanation, Retry, Trips};
 pub use error::{ErrorClass, GraphError};
 pub use hosts::HostRefused;
 pub use ids::{AppId, MediaId, TemplateId};
-pub use limits::Invalid;
 pub use send::{Accepted, AcceptedState, SendOutcome};
 pub use version::DEFAULT_VERSION;
 

@@ -23,7 +23,8 @@ pub use template::{
     Product, TemplateMessage,
 };
 
-use super::limits::{Checked, Field, Invalid};
+use super::limits::{Checked, Field};
+use crate::Invalid;
 use recado_domain::contact::Address;
 use recado_domain::ids::Wamid;
 use serde::{Deserialize, Serialize};

@@ -101,5 +101,5 @@ fn read(json: Value) -> Template {
 
 /// The findings, as text.
 fn findings(result: Result<(), Vec<Invalid>>) -> Vec<String> {
-    result.err().unwrap_or_default().iter().map(ToString::to_string).collect()
+    result.err().unwrap_or_default().iter().map(|Invalid { field, rule }| format!("{field} {rule}")).collect()
 }
