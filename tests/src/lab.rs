@@ -3,6 +3,7 @@
 //! For what a deployed stack cannot show: two workers at the very same moment, one that vanishes, a
 //! lease that runs out.
 
+use crate::proxy::Proxy;
 use crate::{fresh_digits, stack};
 use aws_lambda_events::event::sqs::SqsEvent;
 use aws_sdk_dynamodb::types::{AttributeValue, BillingMode, GlobalSecondaryIndex, GlobalSecondaryIndexDescription};
@@ -102,6 +103,12 @@ impl Lab {
             key,
             time,
         }
+    }
+
+    /// One more inbound worker, whose calls go through this proxy.
+    pub fn inbound_through(&self, proxy: &Proxy) -> Inbound {
+        let client = aws_sdk_dynamodb::Client::new(&self.stack.sdk_config_at(proxy.url()));
+        Inbound::new(Store::new(client, self.table()), self.clock())
     }
 
     /// One more tenant on the same table.
@@ -336,7 +343,8 @@ fn text<'a>(item: &'a HashMap<String, AttributeValue>, name: &str) -> Option<&'a
     item.get(name)?.as_s().ok().map(String::as_str)
 }
 
-fn sqs_event(bodies: &[String]) -> SqsEvent {
+/// The event with which Lambda hands these queue messages over.
+pub fn sqs_event(bodies: &[String]) -> SqsEvent {
     let records = bodies.iter().enumerate().map(|(place, body)| json!({"messageId": place.to_string(), "body": body}));
     serde_json::from_value(json!({"Records": records.collect::<Vec<_>>()})).unwrap()
 }

@@ -20,10 +20,14 @@ use std::time::Duration;
 /// What goes wrong with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
+    /// Nothing. To be asked for where a later call is to go wrong.
+    Nothing,
     /// It takes a while.
     Slow,
     /// It is refused for coming too fast. Nothing is done.
     Throttled,
+    /// It is refused for good. Nothing is done.
+    Refused,
     /// A transaction is refused because another one has its items. Nothing is done.
     Conflict,
     /// AWS fails before it does anything.
@@ -211,7 +215,8 @@ async fn pass(State(inner): State<Arc<Inner>>, method: Method, uri: Uri, headers
     let call = Call { operation, method, path, headers, body };
     let fault = inner.rules().judge(&call);
     match fault {
-        None => forward(&inner, &call).await,
+        None | Some(Fault::Nothing) => forward(&inner, &call).await,
+        Some(Fault::Refused) => refusal(StatusCode::BAD_REQUEST, json!({"__type": "ValidationException"})),
         Some(Fault::Slow) => {
             tokio::time::sleep(SLOW).await;
             forward(&inner, &call).await
@@ -352,6 +357,8 @@ mod tests {
         let proxy = Proxy::start(&upstream).await;
         let fine = json!({"TransactItems": [{}, {}]});
         for (fault, status, effects) in [
+            (Fault::Nothing, Some(200), 1),
+            (Fault::Refused, Some(400), 0),
             (Fault::Slow, Some(200), 1),
             (Fault::Throttled, Some(400), 0),
             (Fault::Conflict, Some(400), 0),
@@ -369,8 +376,8 @@ mod tests {
             assert_eq!(call(&proxy, "TransactWriteItems", &fine).await.unwrap().0, 200, "{fault:?} happens once");
         }
         let calls = proxy.calls();
-        assert_eq!((calls["GetItem"].made, calls["TransactWriteItems"].made), (7, 14));
-        assert_eq!(calls["TransactWriteItems"].faults.values().sum::<u64>(), 7);
+        assert_eq!((calls["GetItem"].made, calls["TransactWriteItems"].made), (9, 18));
+        assert_eq!(calls["TransactWriteItems"].faults.values().sum::<u64>(), 9);
     }
 
     #[tokio::test]

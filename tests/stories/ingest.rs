@@ -4,7 +4,8 @@ use crate::world::{Tenant, eventually, fresh_digits, now, stack};
 use recado_domain::ids::PhoneNumberId;
 use recado_store::ParkedScope;
 use serde_json::json;
-use stories::lab::Lab;
+use stories::lab::{Lab, sqs_event};
+use stories::proxy::{Fault, Proxy};
 
 #[tokio::test]
 async fn a_signed_body_that_is_not_json_is_taken_and_parked() {
@@ -154,12 +155,15 @@ async fn a_status_that_carries_another_tenants_key_changes_nothing_there() {
 async fn a_message_that_the_table_never_takes_is_parked_and_its_neighbours_are_stored() {
     let lab = Lab::new().await;
     let sender = stories::lab::phone("5491155551234");
-    let time = lab.now().as_second().to_string();
-    // An item of DynamoDB's ends at 400 KB.
-    let odd = json!({"id": "wamid.odd", "from": "5491155551234", "timestamp": time, "type": "text",
-        "text": {"body": "x".repeat(420_000)}});
-    lab.deliver(&[lab.text(&sender, "wamid.1", 9, "uno"), lab.envelope(&odd), lab.text(&sender, "wamid.2", 8, "dos")])
-        .await;
+    let proxy = Proxy::start(&lab.stack.aws.endpoint).await;
+    // All three together; then the first, the second, and so on.
+    for fault in [Fault::Refused, Fault::Nothing, Fault::Refused] {
+        proxy.next("TransactWriteItems", fault);
+    }
+    let texts = [("wamid.1", 9, "uno"), ("wamid.odd", 8, "raro"), ("wamid.2", 7, "dos")];
+    let event = sqs_event(&texts.map(|(wamid, age, text)| lab.text(&sender, wamid, age, text)));
+    let response = lab.inbound_through(&proxy).handle(event).await;
+    assert!(response.batch_item_failures.is_empty(), "not taken: {response:?}");
     let inbox = lab.inbox().await;
     assert_eq!((inbox[0].unread_count, inbox[0].last_preview.expose().as_str()), (2, "dos"));
     let parked = lab.store.parked(&ParkedScope::Tenant(lab.tenant().await.tenant())).await.unwrap();

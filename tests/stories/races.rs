@@ -125,7 +125,7 @@ async fn of_failures_at_the_same_time_the_same_one_stands_whichever_came_first()
     let lab = Lab::new().await;
     let conversation = lab.conversation().await;
     let tenant = lab.tenant().await;
-    let error = |code| Some(DeliveryError { code, ..DeliveryError::default() });
+    let error = |code| Some(DeliveryError { code: Some(code), ..DeliveryError::default() });
     let facts = [None, error(131_049), error(131_026)].map(|error| Fact { at: lab.now(), error });
     for (number, order) in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]].into_iter().enumerate() {
         let id = lab.compose(conversation.id, &format!("m{number}")).await;
@@ -135,7 +135,7 @@ async fn of_failures_at_the_same_time_the_same_one_stands_whichever_came_first()
             tenant.hear_status(&report, lab.now()).await.unwrap();
         }
         let states = lab.message(id).await.states;
-        assert_eq!(states.error().map(|error| error.code), Some(131_026), "order {order:?}");
+        assert_eq!(states.error().and_then(|error| error.code), Some(131_026), "order {order:?}");
     }
 }
 
@@ -380,7 +380,7 @@ async fn a_window_that_closes_between_request_and_sending_fails_the_message() {
     lab.wake(conversation.id).await;
     let message = lab.message(id).await;
     assert_eq!(
-        (current(&message), message.states.error().map(|error| error.code)),
+        (current(&message), message.states.error().and_then(|error| error.code)),
         (MessageStatus::Failed, Some(131_047))
     );
     assert!(lab.sent().await.is_empty());

@@ -22,6 +22,7 @@ use recado_domain::callback::CallbackKey;
 use recado_domain::contact::Address;
 use recado_domain::message::MessageType;
 use recado_domain::outbox::{self, MAX_ATTEMPTS, Next};
+use recado_domain::personal::Personal;
 use recado_domain::status::DeliveryError;
 use recado_domain::wake_up::{OutboundTask, WakeUp};
 use recado_domain::window;
@@ -102,14 +103,14 @@ struct Ready {
 }
 
 impl Prepared {
-    fn never(code: i64, message: &str) -> Self {
+    fn never(code: impl Into<Option<i64>>, message: &str) -> Self {
         Self::Never(refused(code, message))
     }
 }
 
 /// A refusal of our own, in Meta's terms.
-fn refused(code: i64, message: &str) -> DeliveryError {
-    DeliveryError { code, message: Some(message.to_owned()), ..DeliveryError::default() }
+fn refused(code: impl Into<Option<i64>>, message: &str) -> DeliveryError {
+    DeliveryError { code: code.into(), message: Some(Personal::new(message.to_owned())), ..DeliveryError::default() }
 }
 
 impl Outbound {
@@ -215,10 +216,10 @@ impl Outbound {
     ) -> Result<Prepared, OutboundError> {
         let now = self.clock.now();
         let Some(message) = store.message_of(entry).await? else {
-            return Ok(Prepared::never(0, "the message does not exist any more"));
+            return Ok(Prepared::never(None, "the message does not exist any more"));
         };
         let Some(number) = store.number(&conversation.phone_number_id).await? else {
-            return Ok(Prepared::never(0, "the number is not connected any more"));
+            return Ok(Prepared::never(None, "the number is not connected any more"));
         };
         if number.status != NumberStatus::Active {
             return Ok(Prepared::Later(now.saturating_add(NUMBER_WAIT).unwrap_or(Timestamp::MAX)));
@@ -227,10 +228,10 @@ impl Outbound {
             return Ok(Prepared::never(WINDOW_CLOSED, "the 24-hour window closed before the message could be sent"));
         }
         let Some(content) = text_of(&message).map(Content::text) else {
-            return Ok(Prepared::never(0, "messages of this type cannot be sent"));
+            return Ok(Prepared::never(None, "messages of this type cannot be sent"));
         };
         let Some(address) = conversation.contact.address() else {
-            return Ok(Prepared::never(0, "the contact has no address"));
+            return Ok(Prepared::never(None, "the contact has no address"));
         };
         match self.vault.open(store.tenant(), Purpose::AccessToken, &number.encrypted_token).await {
             Ok(token) => Ok(Prepared::Ready(Ready { token, address, content })),
@@ -252,8 +253,7 @@ impl Outbound {
             }
             SendOutcome::NotSent(error) => {
                 tracing::warn!(%tenant, %message, attempt, %error, "Graph could not be reached");
-                let message = Some("WhatsApp could not be reached".to_owned());
-                (true, DeliveryError { message, ..DeliveryError::default() })
+                (true, refused(None, "WhatsApp could not be reached"))
             }
             SendOutcome::Rejected(error) => {
                 let (code, trace, class) = (error.code, error.trace_id.as_deref(), error.class());

@@ -183,7 +183,7 @@ impl Webhook {
                 return Ok(());
             }
             Split::Unreadable(error) => {
-                tracing::warn!(app, line = error.line(), column = error.column(), "a signed body cannot be read");
+                tracing::warn!(app, %error, "a signed body cannot be read");
                 let text = serde_json::Value::String(STANDARD.encode(body.as_bytes()));
                 unreadable = RawValue::from_string(text.to_string()).expect("a JSON string is JSON");
                 vec![Item::new(Kind::Malformed, &unreadable)]

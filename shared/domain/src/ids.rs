@@ -94,14 +94,14 @@ our_ids! {
 }
 
 macro_rules! opaque_ids {
-    ($($(#[$doc:meta])* $name:ident, $kind:literal, $debug:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $kind:expr, $debug:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[serde(transparent)]
         pub struct $name(String);
 
         impl $name {
-            /// Takes 1 to 256 bytes of text without control characters.
+            /// Takes 1 to 256 bytes of text without control characters; of a WhatsApp id, digits only.
             pub fn parse(text: impl Into<String>) -> Result<Self, InvalidId> {
                 let text = text.into();
                 check_opaque($kind, &text)?;
@@ -144,12 +144,14 @@ opaque_ids! {
     /// A person who signs in: the subject of their access token.
     UserId, "user id", shown;
     /// A phone number as WhatsApp spells it (digits, no plus). Never rewritten.
-    WaId, "WhatsApp id", hidden;
+    WaId, WA_ID, hidden;
     /// Meta's id of a WhatsApp Business account.
     WabaId, "WhatsApp Business account id", shown;
     /// Meta's id of a message. The customer's phone number is encoded in it, so it is personal data.
     Wamid, "wamid", hidden;
 }
+
+const WA_ID: &str = "WhatsApp id";
 
 /// Long enough for every id Meta has been seen to use, short enough for a key.
 const OPAQUE_MAX_BYTES: usize = 256;
@@ -160,6 +162,8 @@ fn check_opaque(kind: &'static str, text: &str) -> Result<(), InvalidId> {
         "" => broken("it is empty"),
         long if long.len() > OPAQUE_MAX_BYTES => broken("it is longer than 256 bytes"),
         text if text.chars().any(char::is_control) => broken("it contains control characters"),
+        // A business-scoped id in a phone's place would be lost without a word (WHATSAPP.md §2.6).
+        text if kind == WA_ID && !text.bytes().all(|byte| byte.is_ascii_digit()) => broken("it has other than digits"),
         _ => Ok(()),
     }
 }
@@ -225,6 +229,14 @@ mod tests {
         assert!(Wamid::parse("wamid.HBgNNTQ5").is_ok());
         for bad in [String::new(), "x".repeat(257), "a\nb".to_owned()] {
             assert!(Wamid::parse(bad.clone()).is_err(), "{bad:?} was accepted as a wamid");
+        }
+    }
+
+    #[test]
+    fn a_whatsapp_id_has_digits_only_so_that_no_other_id_can_stand_in_a_phones_place() {
+        assert!(WaId::parse("5491155551234").is_ok());
+        for other in ["AR.70921846350912837465", "+5491155551234", "549 11"] {
+            assert!(WaId::parse(other).is_err(), "{other:?} was accepted as a WhatsApp id");
         }
     }
 

@@ -6,6 +6,7 @@
 //! read off that set. Adding to a set is commutative and idempotent, hence every order of arrival
 //! ends in the same state.
 
+use crate::personal::Personal;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -87,14 +88,14 @@ impl MessageStatus {
 /// Why a message failed, in Meta's terms.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DeliveryError {
-    /// Meta's error code (WHATSAPP.md §2.9).
-    pub code: i64,
+    /// Meta's error code (WHATSAPP.md §2.9); `None` where Meta gave none, or was not asked.
+    pub code: Option<i64>,
     /// Meta's short title.
     pub title: Option<String>,
-    /// Meta's message.
-    pub message: Option<String>,
-    /// Meta's details.
-    pub details: Option<String>,
+    /// Meta's message. It may quote what was sent.
+    pub message: Option<Personal<String>>,
+    /// Meta's details. As above.
+    pub details: Option<Personal<String>>,
 }
 
 /// One thing heard about a message.
@@ -215,7 +216,7 @@ mod tests {
     #[test]
     fn a_failure_is_explained_only_while_it_stands() {
         let mut states = States::default();
-        let error = DeliveryError { code: 131_026, ..DeliveryError::default() };
+        let error = DeliveryError { code: Some(131_026), ..DeliveryError::default() };
         states.learn(Failed, Fact { error: Some(error.clone()), ..at(1) });
         assert_eq!(states.error(), Some(&error));
         states.learn(Delivered, at(2));
@@ -241,7 +242,7 @@ mod tests {
     }
 
     fn failed(second: i64, code: i64) -> (MessageStatus, Fact) {
-        (Failed, Fact { error: Some(DeliveryError { code, ..DeliveryError::default() }), ..at(second) })
+        (Failed, Fact { error: Some(DeliveryError { code: Some(code), ..DeliveryError::default() }), ..at(second) })
     }
 
     /// Tries every sequence that begins with `sequence` and has at most `longest` elements.
@@ -285,7 +286,8 @@ mod tests {
     fn any_fact() -> impl Strategy<Value = (MessageStatus, Fact)> {
         let error = proptest::option::of((131_000_i64..131_003, proptest::option::of("[ab]")));
         (0..MessageStatus::ALL.len(), 0..4_i64, error).prop_map(|(status, second, error)| {
-            let error = error.map(|(code, title)| DeliveryError { code, title, ..DeliveryError::default() });
+            let error =
+                error.map(|(code, title)| DeliveryError { code: Some(code), title, ..DeliveryError::default() });
             (MessageStatus::ALL[status], Fact { error, ..at(second) })
         })
     }

@@ -430,7 +430,7 @@ pub(crate) fn heard(change: Expression, status: MessageStatus, fact: &Fact) -> E
     if let Some(error) = &fact.error {
         let tie = format!("attribute_not_exists({known}.#error) OR {known}.#error.#code > :code");
         goes_before = format!("{goes_before} OR ({known}.#at = :at AND ({tie}))");
-        change = change.value(":code", error.code);
+        change = change.value(":code", error.code.unwrap_or(i64::MAX));
     }
     change.when(goes_before)
 }

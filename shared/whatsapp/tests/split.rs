@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use recado_testkit::samples;
 use recado_whatsapp::envelope::{Envelope, Item, Kind};
 use recado_whatsapp::signature::{AppSecrets, sign, verify};
-use recado_whatsapp::webhook::split::{Split, split};
+use recado_whatsapp::webhook::split::{Split, split, split_entry};
 use serde_json::{Value, json};
 
 /// Splits a body as if Meta had signed it, and hands its items on; `None`: it was no webhook at all.
@@ -174,6 +174,73 @@ fn odd_json_hurts_nobody_beside_it() {
 }
 
 #[test]
+fn odd_members_at_any_level_hurt_nobody() {
+    let good = [message("first").to_string(), message("last").to_string()];
+    for odd in
+        [r#""\ud83d":1,"#, r#""time":1e400,"#, r#""time":{},"#, r#""id":"1","#, r#""new":[[{}]],"#, r#""\n":"\udc00","#]
+    {
+        for level in 0..5 {
+            let at = |here: usize| if here == level { odd } else { "" };
+            let body = format!(
+                r#"{{{}"object":"whatsapp_business_account","entry":[{{{}"id":"1","changes":[{{{}"field":"messages",
+                "value":{{{}"metadata":{{{}"phone_number_id":"9","display_phone_number":"\ud83d"}},
+                "contacts":[{{"wa_id":"5491155551234","profile":{{"name":"\ud83d"}}}}],
+                "messages":[{},{}]}}}}]}}]}}"#,
+                at(0),
+                at(1),
+                at(2),
+                at(3),
+                at(4),
+                good[0],
+                good[1]
+            );
+            let messages = with_items(body.as_bytes(), |items| {
+                let messages = items.iter().filter(|item| item.kind == Kind::Message);
+                for item in messages.clone() {
+                    let around = (item.waba_id.as_deref(), item.phone_number_id.as_deref(), item.contact.is_some());
+                    assert_eq!(around, (Some("1"), Some("9"), true), "{odd} at level {level}");
+                }
+                messages.map(|item| item.raw.get().to_owned()).collect::<Vec<_>>()
+            });
+            assert_eq!(messages.unwrap_or_default(), good, "{odd} at level {level}");
+        }
+    }
+}
+
+#[test]
+fn what_is_far_larger_than_meta_sends_stays_in_one_piece() {
+    let many = json!({"metadata": {"phone_number_id": "9"}, "messages": vec![json!({}); 5_001], "statuses": [{}]});
+    let taken = with_items(&body_of("messages", &many), outline).unwrap();
+    assert_eq!(taken, [(Kind::Malformed, Some("messages".to_owned())), (Kind::Status, None)]);
+
+    let contact = json!({"wa_id": "5491155551234", "profile": {"name": "x".repeat(5_000)}});
+    let value = json!({"contacts": [contact], "messages": [message("m")]});
+    let has_contact = with_items(&body_of("messages", &value), |items| items[0].contact.is_some());
+    assert_eq!(has_contact, Some(false), "a contact that large does not travel with every message");
+}
+
+#[test]
+fn whoever_changed_their_number_is_found_by_the_new_one_and_a_participant_by_theirs() {
+    let contacts = json!([{"wa_id": "222"}, {"user_id": "AR.3"}]);
+    let system = json!({"id": "w", "from": "111", "type": "system", "system": {"wa_id": "222"}});
+    let status = json!({"id": "w", "recipient_id": "group", "recipient_participant_user_id": "AR.3"});
+    let value = json!({"contacts": contacts, "messages": [system], "statuses": [status]});
+    let found = with_items(&body_of("messages", &value), |items| {
+        items.iter().map(|item| item.contact.map(|raw| raw.get().to_owned())).collect::<Vec<_>>()
+    });
+    assert_eq!(found.unwrap(), [Some(contacts[0].to_string()), Some(contacts[1].to_string())]);
+}
+
+#[test]
+fn one_entry_of_another_transport_is_taken_apart_alike() {
+    let sample: Value = serde_json::from_slice(&samples::graph("aws_eum_social_sns_message.json")).unwrap();
+    let message = sample["Message"].as_str().map_or_else(|| sample.clone(), |text| serde_json::from_str(text).unwrap());
+    let entry = message["whatsAppWebhookEntry"].as_str().unwrap();
+    let items = split_entry(serde_json::from_str(entry).unwrap());
+    assert!(!items.is_empty() && items.iter().all(|item| item.kind != Kind::Malformed), "{items:?}");
+}
+
+#[test]
 fn a_list_that_is_none_is_set_aside_and_the_lists_beside_it_are_taken() {
     for bad in [json!(7), json!("x"), json!({"id": "a"}), json!(true)] {
         let value = json!({"metadata": {"phone_number_id": "9"}, "messages": bad, "statuses": [{"id": "s"}]});
@@ -205,6 +272,7 @@ fn echoes_history_and_standby_are_taken_apart_and_other_fields_are_left_whole() 
         ("smb_message_echoes", "message_echoes", Kind::Echo),
         ("history", "history", Kind::History),
         ("standby", "messages", Kind::Message),
+        ("standby", "standby", Kind::Message),
         ("standby", "statuses", Kind::Status),
     ] {
         let value = json!({

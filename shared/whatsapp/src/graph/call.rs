@@ -153,7 +153,12 @@ impl Graph {
             let page: Page<T> = self.call(token, self.http.get(url)).await?;
             items.extend(page.data);
             // The next page is asked for by cursor: the `next` URL carries the token and may name any host.
-            let (Some(_), Some(after)) = (page.paging.next, page.paging.cursors.after) else { return Ok(items) };
+            let after = match (page.paging.next, page.paging.cursors.after) {
+                (None, _) => return Ok(items),
+                (Some(_), Some(after)) => after,
+                // There is more, and no way to ask for it: half a list would look like the whole.
+                (Some(_), None) => return Err(CallError::Endless),
+            };
             url = self.url_with(segments, query);
             url.query_pairs_mut().append_pair("after", &after);
             if !seen.insert(after) || seen.len() >= PAGES_MAX {

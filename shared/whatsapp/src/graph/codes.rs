@@ -42,6 +42,8 @@ pub enum Trips {
     Nothing,
     /// Messages to this person.
     Contact,
+    /// Marketing to this person; answering them may go on.
+    ContactMarketing,
     /// All sending of this number.
     Number,
     /// Templates sent by this number.
@@ -239,7 +241,7 @@ impl Advice {
                 Payment,
                 Never,
                 Trips::Nothing,
-                "Faltan aceptar las condiciones de pagos de WhatsApp. Aceptalas en el administrador de WhatsApp de Meta y volvé a intentar.",
+                "Falta aceptar las condiciones de pagos de WhatsApp. Aceptalas en el administrador de WhatsApp de Meta y volvé a intentar.",
                 "WhatsApp's payment terms have not been accepted. Accept them in Meta's WhatsApp manager and try again.",
             ),
             (131_005, _) => advice!(
@@ -300,7 +302,7 @@ impl Advice {
             ),
             (133_016, _) => advice!(
                 Registration,
-                After(DAY),
+                Never,
                 Trips::Number,
                 "El número se registró o se dio de baja demasiadas veces. Esperá unos días antes de volver a registrarlo.",
                 "The number was registered or removed too many times. Wait a few days before you register it again.",
@@ -310,28 +312,28 @@ impl Advice {
             (131_047, _) => advice!(
                 Window,
                 Never,
-                Trips::Contact,
+                Trips::Nothing,
                 "Pasaron más de 24 horas desde el último mensaje de esta persona. Mandale una plantilla para retomar la conversación.",
                 "More than 24 hours have passed since this person last wrote. Send a template to take up the conversation again.",
             ),
             (131_049, _) => advice!(
                 MarketingCap,
                 After(DAY),
-                Trips::Contact,
+                Trips::ContactMarketing,
                 "WhatsApp no entregó la promoción porque esta persona ya recibió muchas. Esperá al menos un día antes de mandarle otra.",
                 "WhatsApp did not deliver the promotion because this person has had many already. Wait at least a day before sending another.",
             ),
             (131_050, _) => advice!(
                 OptedOut,
                 Never,
-                Trips::Contact,
+                Trips::ContactMarketing,
                 "Esta persona pidió no recibir más promociones tuyas. No le mandes más; podés seguir respondiéndole si te escribe.",
                 "This person asked not to get your promotions. Do not send more; you can still answer when they write.",
             ),
             (130_472, _) => advice!(
                 Experiment,
                 Never,
-                Trips::Contact,
+                Trips::ContactMarketing,
                 "Meta no entrega promociones a esta persona por una prueba que está haciendo. Contactala por otro medio, como un SMS.",
                 "Meta does not deliver promotions to this person because of a test it is running. Reach them another way, such as SMS.",
             ),
@@ -352,12 +354,12 @@ impl Advice {
             (131_062, _) => advice!(
                 BsuidUnsupported,
                 Never,
-                Trips::Contact,
+                Trips::Nothing,
                 "Este tipo de mensaje necesita el teléfono de la persona, y no lo tenemos. Pedíselo con el botón de compartir contacto.",
                 "This kind of message needs the person's phone number, which we do not have. Ask for it with the share-contact button.",
             ),
             (137_000, _) => advice!(
-                Undeliverable,
+                IdentityChanged,
                 Never,
                 Trips::Contact,
                 "La identidad de esta persona cambió, quizás por un teléfono nuevo. Confirmá con ella quién es antes de seguir escribiéndole.",
@@ -365,7 +367,7 @@ impl Advice {
             ),
 
             // The message itself.
-            (33, _) => advice!(
+            (33, _) | (100, Some(33)) => advice!(
                 BadRequest,
                 Never,
                 Trips::Nothing,
@@ -616,19 +618,20 @@ mod tests {
             (&[131_056], PairRate, PairBackoff, Trips::Contact),
             (&[131_048], Spam, Never, Trips::NumberTemplates),
             (&[131_064], Spam, Never, Trips::DirectSend),
-            (&[130_472], Experiment, Never, Trips::Contact),
-            (&[131_045, 133_010, 133_006, 131_037, 133_005], Registration, Never, Trips::Number),
-            (&[131_026, 137_000], Undeliverable, Never, Trips::Contact),
+            (&[130_472], Experiment, Never, Trips::ContactMarketing),
+            (&[131_045, 133_010, 133_006, 133_016, 131_037, 133_005], Registration, Never, Trips::Number),
+            (&[131_026], Undeliverable, Never, Trips::Contact),
+            (&[137_000], IdentityChanged, Never, Trips::Contact),
             (&[131_030], NotAllowListed, Never, Trips::Contact),
             (&[131_042, 131_044], Payment, Never, Trips::Billable),
-            (&[131_047], Window, Never, Trips::Contact),
-            (&[131_049], MarketingCap, After(DAY), Trips::Contact),
-            (&[131_050], OptedOut, Never, Trips::Contact),
+            (&[131_047], Window, Never, Trips::Nothing),
+            (&[131_049], MarketingCap, After(DAY), Trips::ContactMarketing),
+            (&[131_050], OptedOut, Never, Trips::ContactMarketing),
             (&[131_052], Media, Backoff, Trips::Nothing),
             (&[131_053, 131_060], Media, Never, Trips::Nothing),
             (&[131_057], Maintenance, After(MINUTE), Trips::Number),
             (&[2_494_100], Maintenance, Backoff, Trips::Number),
-            (&[131_062], BsuidUnsupported, Never, Trips::Contact),
+            (&[131_062], BsuidUnsupported, Never, Trips::Nothing),
             (
                 &[132_000, 132_001, 132_007, 132_008, 132_012, 132_015, 132_016, 132_018],
                 Template,

@@ -1,8 +1,10 @@
 //! What an error answer says, and what it means.
 
 use super::codes::Advice;
+use crate::webhook::lenient::mend_surrogates;
+use recado_domain::personal::Personal;
 use recado_domain::status::DeliveryError;
-use serde::Deserialize;
+use serde_json::Value;
 
 /// What kind of error it is (WHATSAPP.md §2.9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +41,8 @@ pub enum ErrorClass {
     Experiment,
     /// This person cannot be reached at this address.
     Undeliverable,
+    /// This person may not be who they were: the security code has changed.
+    IdentityChanged,
     /// A test number may not write to this person.
     NotAllowListed,
     /// This kind of message needs a phone number; the address is a business-scoped id.
@@ -73,50 +77,15 @@ pub struct GraphError {
     pub subcode: Option<i64>,
     /// Whether Meta itself calls it transient.
     pub is_transient: bool,
-    /// Meta's message.
-    pub message: String,
-    /// Meta's details.
-    pub details: Option<String>,
+    /// Meta's message. It may quote what was sent, even a token.
+    pub message: Personal<String>,
+    /// Meta's details. As above.
+    pub details: Option<Personal<String>>,
     /// What Meta would say to a person, in the language of the token's owner: title and text. Only errors in
     /// template definitions have it.
-    pub for_people: Option<(String, String)>,
+    pub for_people: Option<Personal<(String, String)>>,
     /// Meta's trace id, to quote when asking Meta for help.
     pub trace_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Body {
-    error: RawError,
-}
-
-#[derive(Deserialize)]
-struct RawError {
-    #[serde(default)]
-    message: String,
-    code: i64,
-    #[serde(default)]
-    error_subcode: Option<i64>,
-    #[serde(default)]
-    is_transient: bool,
-    #[serde(default)]
-    error_data: Option<ErrorData>,
-    #[serde(default)]
-    error_user_title: Option<String>,
-    #[serde(default)]
-    error_user_msg: Option<String>,
-    #[serde(default)]
-    fbtrace_id: Option<String>,
-}
-
-/// Meta sends an object, and a string of JSON for some errors in templates.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum ErrorData {
-    Object {
-        #[serde(default)]
-        details: Option<String>,
-    },
-    Other(serde::de::IgnoredAny),
 }
 
 impl GraphError {
@@ -127,29 +96,35 @@ impl GraphError {
             code: i64::from(http_status),
             subcode: None,
             is_transient: false,
-            message: format!("HTTP {http_status} without an error in Meta's form"),
+            message: Personal::new(format!("HTTP {http_status} without an error in Meta's form")),
             details: None,
             for_people: None,
             trace_id: None,
         })
     }
 
-    /// Reads an error answer in Meta's form.
+    /// Reads an error answer in Meta's form. All that it must have is a code; whatever else is missing or odd
+    /// must not change what the code means.
     pub(super) fn read(http_status: u16, body: &[u8]) -> Option<Self> {
-        let Body { error } = serde_json::from_slice(body).ok()?;
-        let details = match error.error_data {
-            Some(ErrorData::Object { details }) => details,
-            Some(ErrorData::Other(_)) | None => None,
+        let text = String::from_utf8_lossy(body);
+        let body: Value = serde_json::from_str(&mend_surrogates(&text)).ok()?;
+        let error = body.get("error")?;
+        let number = |name: &str| match error.get(name)? {
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
         };
+        let text = |path: &str| error.pointer(path).and_then(Value::as_str).map(str::to_owned);
+        let for_people = text("/error_user_msg").map(|said| (text("/error_user_title").unwrap_or_default(), said));
         Some(Self {
             http_status,
-            code: error.code,
-            subcode: error.error_subcode,
-            is_transient: error.is_transient,
-            message: error.message,
-            details,
-            for_people: error.error_user_msg.map(|text| (error.error_user_title.unwrap_or_default(), text)),
-            trace_id: error.fbtrace_id,
+            code: number("code")?,
+            subcode: number("error_subcode"),
+            is_transient: matches!(error.get("is_transient"), Some(Value::Bool(true))),
+            message: Personal::new(text("/message").unwrap_or_default()),
+            details: text("/error_data/details").map(Personal::new),
+            for_people: for_people.map(Personal::new),
+            trace_id: text("/fbtrace_id"),
         })
     }
 
@@ -171,7 +146,8 @@ impl GraphError {
     /// code that stands for a refusal.
     pub(super) const fn is_definite(&self) -> bool {
         match Advice::of_code(self.code, self.subcode) {
-            _ if self.http_status < 500 => true,
+            // A gateway that gave up waiting (408) does not know either, even if it blames the client.
+            _ if self.http_status < 500 && self.http_status != 408 => true,
             Some(advice) => {
                 !matches!(advice.class, ErrorClass::Temporary | ErrorClass::Maintenance | ErrorClass::Other)
             }
@@ -179,13 +155,14 @@ impl GraphError {
         }
     }
 
-    /// The form in which a failed message keeps it.
+    /// The form in which a failed message keeps it. Without Meta's words where they may quote a token.
     pub fn to_delivery_error(&self) -> DeliveryError {
+        let is_safe = self.class() != ErrorClass::Auth;
         DeliveryError {
-            code: self.code,
+            code: Some(self.code),
             title: None,
-            message: Some(self.message.clone()),
-            details: self.details.clone(),
+            message: is_safe.then(|| self.message.clone()),
+            details: self.details.clone().filter(|_| is_safe),
         }
     }
 }
@@ -228,7 +205,29 @@ mod tests {
             "error_data":"{\"blame\":\"body\"}","error_user_title":"Variables","error_user_msg":"Not at the end."}}"#;
         let error = GraphError::parse(400, body);
         assert_eq!(error.class(), ErrorClass::Template);
-        assert_eq!(error.for_people, Some(("Variables".to_owned(), "Not at the end.".to_owned())));
+        assert_eq!(error.for_people, Some(Personal::new(("Variables".to_owned(), "Not at the end.".to_owned()))));
+    }
+
+    #[test]
+    fn nothing_odd_beside_it_changes_what_a_code_means() {
+        for odd in [
+            r#""code":"130429""#,
+            r#""code":130429,"is_transient":null"#,
+            r#""code":130429,"message":null,"error_data":"{}""#,
+            r#""code":130429,"error_subcode":"463","fbtrace_id":5"#,
+            r#""code":130429,"message":"\ud83d","error_data":{"details":7}"#,
+        ] {
+            let error = GraphError::parse(400, format!(r#"{{"error":{{{odd}}}}}"#).as_bytes());
+            assert_eq!((error.code, error.class()), (130_429, ErrorClass::Throughput), "{odd}");
+        }
+    }
+
+    #[test]
+    fn what_meta_quotes_stays_out_of_logs_and_a_token_out_of_the_message() {
+        let body = br#"{"error":{"message":"Malformed access token EAABsecret","code":190}}"#;
+        let error = GraphError::parse(401, body);
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+        assert_eq!(error.to_delivery_error().message, None);
     }
 
     #[test]
@@ -237,6 +236,8 @@ mod tests {
         for (http_status, code, definite) in [
             (400, 1, true),
             (400, 99_999, true),
+            (408, 2, false),
+            (408, 131_047, true),
             (500, 131_047, true),
             (500, 190, true),
             (500, 1, false),

@@ -24,7 +24,7 @@ pub use reqwest::Body;
 #[derive(Debug)]
 pub struct FileUpload {
     /// Its name. Meta judges a file by the name's extension as well (WHATSAPP.md §2.8).
-    pub name: String,
+    pub name: Personal<String>,
     /// Its type, such as `audio/ogg; codecs=opus`.
     pub mime_type: String,
     /// How many bytes there are; known beforehand, because Meta wants it.
@@ -56,7 +56,6 @@ pub struct MediaInfo {
 pub struct MediaHash([u8; 32]);
 
 /// A download under way. Read it with [`Download::chunk`] until there is nothing left.
-#[derive(Debug)]
 pub struct Download {
     response: Response,
     hash: Sha256,
@@ -124,6 +123,13 @@ impl fmt::Debug for MediaHash {
     }
 }
 
+impl fmt::Debug for Download {
+    /// Without the address, which carries a signature.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Download").field("received", &self.received).field("most", &self.most).finish_non_exhaustive()
+    }
+}
+
 impl DownloadError {
     /// Whether asking Meta for the file again and downloading once more may help.
     pub const fn is_passing(&self) -> bool {
@@ -149,7 +155,7 @@ impl Graph {
             id: MediaId,
         }
         let FileUpload { name, mime_type, length, content } = file;
-        let part = Part::stream_with_length(content, length).file_name(name);
+        let part = Part::stream_with_length(content, length).file_name(name.into_inner());
         let part = part.mime_str(&mime_type).map_err(|error| CallError::NotSent(NotSent::Request(error)))?;
         let form = Form::new().text("messaging_product", "whatsapp").text("type", mime_type).part("file", part);
         let request = self.http.post(self.url(&[number.as_str(), "media"])).timeout(MEDIA_TIMEOUT).multipart(form);
@@ -195,8 +201,8 @@ impl Graph {
         })?;
         match response.status() {
             StatusCode::OK => {}
-            // 401 is also how an expired URL is told (RELIABILITY.md row 13).
-            status @ (StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::GONE) => {
+            // All of these are ways to say that a URL has expired (RELIABILITY.md row 13). Asking once more is harmless.
+            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE) => {
                 return Err(DownloadError::Expired(status.as_u16()));
             }
             status => return Err(DownloadError::Status(status.as_u16())),

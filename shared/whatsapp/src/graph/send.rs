@@ -85,7 +85,6 @@ fn outcome(Answer { status, body }: &Answer) -> SendOutcome {
     }
     match GraphError::read(status.as_u16(), body) {
         Some(error) if error.is_definite() => SendOutcome::Rejected(error),
-        // A gateway that gave up waiting does not know either, even if it blames the client.
         None if !status.is_server_error() && *status != reqwest::StatusCode::REQUEST_TIMEOUT => {
             SendOutcome::Rejected(GraphError::parse(status.as_u16(), body))
         }

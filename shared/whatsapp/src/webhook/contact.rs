@@ -40,8 +40,8 @@ object! {
         pub code: Option<i64>,
         /// A short title, for people.
         pub title: Option<String>,
-        /// A sentence, for people.
-        pub message: Option<String>,
+        /// A sentence, for people. It may quote what was sent.
+        pub message: Option<Personal<String>>,
         /// More of it.
         pub error_data: Option<ErrorData>,
         /// Where Meta explains the code.
@@ -50,7 +50,7 @@ object! {
 
     /// More about an error.
     pub struct ErrorData {
-        /// What exactly went wrong.
-        pub details: Option<String>,
+        /// What exactly went wrong. As above.
+        pub details: Option<Personal<String>>,
     }
 }

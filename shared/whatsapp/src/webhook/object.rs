@@ -167,11 +167,20 @@ macro_rules! tagged {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq)]
+        #[derive(Clone, PartialEq)]
         pub enum $name {
             $( $(#[$variant_meta])* $variant $(($body))?, )*
             /// A kind that we do not know, or whose body cannot be read: its name, empty if it has none.
             Unknown(Box<str>),
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self {
+                    $( tagged!(@pattern $variant body $($body)?) => tagged!(@debug $variant body f $($body)?), )*
+                    Self::Unknown(kind) => f.debug_tuple("Unknown").field(&$crate::webhook::word(kind)).finish(),
+                }
+            }
         }
 
         impl $name {
@@ -222,6 +231,10 @@ macro_rules! tagged {
                 Some(self)
             }
         }
+    };
+    (@debug $variant:ident $bound:ident $f:ident) => { $f.write_str(stringify!($variant)) };
+    (@debug $variant:ident $bound:ident $f:ident $body:ty) => {
+        $f.debug_tuple(stringify!($variant)).field($bound).finish()
     };
     (@take $members:ident $variant:ident $kind:literal) => { Some(Self::$variant) };
     (@take $members:ident $variant:ident $kind:literal $body:ty) => {

@@ -5,7 +5,8 @@
 //! the form it should have comes out whole, as a [`Kind::Malformed`] item beside its readable
 //! neighbours; what no list of ours covers comes out as [`Kind::Other`].
 
-use super::word::Word;
+use super::Unreadable;
+use super::word::{Name, Word};
 use crate::envelope::{Item, Kind};
 use crate::signature::VerifiedBody;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
@@ -22,7 +23,7 @@ pub enum Split<'a> {
     /// It is addressed to another product (`object` is not `whatsapp_business_account`).
     Foreign,
     /// It is not JSON, or not a webhook. To be kept as it is: Meta will not send it again.
-    Unreadable(serde_json::Error),
+    Unreadable(Unreadable),
 }
 
 /// Takes a verified body apart.
@@ -32,7 +33,7 @@ pub enum Split<'a> {
 pub fn split(body: VerifiedBody<'_>) -> Split<'_> {
     let mut items = Vec::new();
     // Nearly every body is as it should be and is read at once; any other, level by level.
-    let object = match serde_json::from_slice::<Body<'_, Entry<'_, Change<'_>>>>(body.as_bytes()) {
+    let object = match serde_json::from_slice::<Body<'_>>(body.as_bytes()) {
         Ok(Body { object, entry }) => {
             for Entry { id, time, changes } in entry {
                 let around = around(id, &time);
@@ -42,39 +43,52 @@ pub fn split(body: VerifiedBody<'_>) -> Split<'_> {
             }
             object
         }
-        Err(_) => match serde_json::from_slice::<Body<'_, &RawValue>>(body.as_bytes()) {
-            Ok(Body { object, entry }) => {
-                for raw in entry {
-                    split_raw_entry(raw, &mut items);
-                }
-                object
-            }
+        Err(_) => match split_oddly(body.as_bytes(), &mut items) {
+            Ok(object) => object,
             Err(error) => return Split::Unreadable(error),
         },
     };
     if object != "whatsapp_business_account" {
         return Split::Foreign;
     }
-    for (position, item) in (0..).zip(&mut items) {
-        item.position = position;
-    }
+    number(&mut items);
     Split::Items(items)
 }
 
-#[derive(Deserialize)]
-struct Body<'a, E> {
-    #[serde(borrow)]
-    object: Cow<'a, str>,
-    entry: Vec<E>,
+/// Takes a body apart that is not quite as it should be. Returns what it is addressed to.
+fn split_oddly<'a>(body: &'a [u8], items: &mut Vec<Item<'a>>) -> Result<Cow<'a, str>, Unreadable> {
+    let body: Members<'_> = serde_json::from_slice(body)?;
+    let object = body.word("object").into_text().ok_or(Unreadable::missing("object"))?;
+    let entries = body.get("entry").and_then(list_of).ok_or(Unreadable::missing("entry"))?;
+    for raw in entries {
+        split_raw_entry(raw, items);
+    }
+    Ok(object)
+}
+
+/// Gives each item its place.
+fn number(items: &mut [Item<'_>]) {
+    for (position, item) in (0..).zip(items) {
+        item.position = position;
+    }
 }
 
 #[derive(Deserialize)]
-struct Entry<'a, C> {
+struct Body<'a> {
+    #[serde(borrow)]
+    object: Cow<'a, str>,
+    #[serde(borrow)]
+    entry: Vec<Entry<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Entry<'a> {
     #[serde(borrow, default)]
     id: Word<'a>,
     #[serde(borrow, default)]
     time: Word<'a>,
-    changes: Vec<C>,
+    #[serde(borrow)]
+    changes: Vec<Change<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +103,8 @@ struct Change<'a> {
 fn lists(field: &str) -> &'static [(&'static str, Kind)] {
     match field {
         // While Meta's own agent holds the thread, what the customer writes comes as `standby`.
-        "messages" | "standby" => &[("messages", Kind::Message), ("statuses", Kind::Status)],
+        "standby" => &[("standby", Kind::Message), ("messages", Kind::Message), ("statuses", Kind::Status)],
+        "messages" => &[("messages", Kind::Message), ("statuses", Kind::Status)],
         "smb_message_echoes" | "message_echoes" => &[("message_echoes", Kind::Echo)],
         "history" => &[("history", Kind::History)],
         _ => &[],
@@ -105,15 +120,27 @@ fn around<'a>(id: Word<'a>, time: &Word<'a>) -> Item<'a> {
     Item { waba_id: id.into_text(), time, ..Item::new(Kind::Other, RawValue::NULL) }
 }
 
+/// Takes one entry apart, as another transport than the webhook hands it over (WHATSAPP.md §2.10).
+/// Whoever calls this vouches for where it comes from.
+pub fn split_entry(entry: &RawValue) -> Vec<Item<'_>> {
+    let mut items = Vec::new();
+    split_raw_entry(entry, &mut items);
+    number(&mut items);
+    items
+}
+
 fn split_raw_entry<'a>(raw: &'a RawValue, items: &mut Vec<Item<'a>>) {
-    let Ok(Entry { id, time, changes }) = serde_json::from_str::<Entry<'_, &RawValue>>(raw.get()) else {
-        return items.push(Item::new(Kind::Malformed, raw));
+    let malformed = Item::new(Kind::Malformed, raw);
+    let Ok(entry) = serde_json::from_str::<Members<'_>>(raw.get()) else { return items.push(malformed) };
+    let around = around(entry.word("id"), &entry.word("time"));
+    let Some(changes) = entry.get("changes").and_then(list_of) else {
+        return items.push(Item { kind: Kind::Malformed, raw, ..around });
     };
-    let around = around(id, &time);
     for raw in changes {
-        match serde_json::from_str(raw.get()) {
-            Ok(change) => split_change(&change, &around, items),
-            Err(_) => items.push(Item { kind: Kind::Malformed, raw, ..around.clone() }),
+        let change: Members<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+        match (change.word("field").into_text(), change.get("value")) {
+            (Some(field), Some(value)) => split_change(&Change { field, value }, &around, items),
+            _ => items.push(Item { kind: Kind::Malformed, raw, ..around.clone() }),
         }
     }
 }
@@ -130,11 +157,10 @@ fn split_change<'a>(change: &Change<'a>, around: &Item<'a>, items: &mut Vec<Item
 }
 
 fn split_value<'a>(value: &Members<'a>, lists: &[(&str, Kind)], mut around: Item<'a>, items: &mut Vec<Item<'a>>) {
-    let metadata = value.get("metadata").and_then(|raw| serde_json::from_str(raw.get()).ok());
-    if let Some(Metadata { phone_number_id, display_phone_number }) = metadata {
-        around.phone_number_id = phone_number_id.into_text();
-        around.display_phone_number = display_phone_number.into_text();
-    }
+    let metadata = value.get("metadata").and_then(|raw| serde_json::from_str::<Members<'_>>(raw.get()).ok());
+    let metadata = metadata.unwrap_or_default();
+    around.phone_number_id = metadata.word("phone_number_id").into_text();
+    around.display_phone_number = metadata.word("display_phone_number").into_text();
     let contacts = Contacts::read(value.get("contacts"));
     let before = items.len();
     for (name, raw) in value.0.iter().filter(|(name, _)| !lists.is_empty() && !AROUND.contains(&name.as_ref())) {
@@ -161,17 +187,17 @@ fn split_value<'a>(value: &Members<'a>, lists: &[(&str, Kind)], mut around: Item
     }
 }
 
-/// The elements of a list; `null` is an empty one. `None`: it is no list.
-fn list_of(raw: &RawValue) -> Option<Vec<&RawValue>> {
-    serde_json::from_str::<Option<_>>(raw.get()).ok().map(Option::unwrap_or_default)
-}
+/// The most elements of a list that are taken apart. Meta's own limit for a whole body is said to be 1,000
+/// (WHATSAPP.md §2.1); a longer list is kept in one piece, so that nothing grows without bounds.
+const ELEMENTS_MAX: usize = 5_000;
 
-#[derive(Deserialize)]
-struct Metadata<'a> {
-    #[serde(borrow, default)]
-    phone_number_id: Word<'a>,
-    #[serde(borrow, default)]
-    display_phone_number: Word<'a>,
+/// The largest contact that travels with each of its items, in bytes; Meta's have some two hundred.
+const CONTACT_MAX: usize = 4_096;
+
+/// The elements of a list; `null` is an empty one. `None`: it is no list, or too long.
+fn list_of(raw: &RawValue) -> Option<Vec<&RawValue>> {
+    let list: Vec<_> = serde_json::from_str::<Option<_>>(raw.get()).ok()?.unwrap_or_default();
+    (list.len() <= ELEMENTS_MAX).then_some(list)
 }
 
 /// The contacts of a value, sorted by each of their ids: the lists need not run parallel.
@@ -180,7 +206,8 @@ struct Contacts<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 impl<'a> Contacts<'a> {
     fn read(list: Option<&'a RawValue>) -> Self {
         let mut known = Vec::new();
-        for raw in list.and_then(list_of).unwrap_or_default() {
+        let contacts = list.and_then(list_of).unwrap_or_default();
+        for raw in contacts.into_iter().filter(|raw| raw.get().len() <= CONTACT_MAX) {
             known.extend(ids(raw, &["wa_id", "user_id"]).into_iter().map(|id| (id, raw)));
         }
         known.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -192,15 +219,27 @@ impl<'a> Contacts<'a> {
         if self.0.is_empty() {
             return None;
         }
-        let names = ["from", "from_user_id", "to", "to_user_id", "recipient_id", "recipient_user_id"];
-        ids(item, &names).iter().find_map(|id| {
+        ids(item, &PARTIES).iter().find_map(|id| {
             let place = self.0.partition_point(|(known, _)| known < id);
             self.0.get(place).filter(|(known, _)| known == id).map(|(_, raw)| *raw)
         })
     }
 }
 
-/// Those ids in an object that have one of these names; none, if it is no object.
+/// Where items say whom they are about. The business is among them, but never among the contacts.
+const PARTIES: [&str; 8] = [
+    "from",
+    "from_user_id",
+    "to",
+    "to_user_id",
+    "recipient_id",
+    "recipient_user_id",
+    "recipient_participant_id",
+    "recipient_participant_user_id",
+];
+
+/// Those ids in an object that have one of these names; none, if it is no object. Whoever changed their
+/// number is found by the new one as well.
 fn ids<'a>(raw: &'a RawValue, names: &[&str]) -> Vec<Cow<'a, str>> {
     let mut deserializer = serde_json::Deserializer::from_str(raw.get());
     deserializer.deserialize_map(IdReader { names }).unwrap_or_default()
@@ -222,6 +261,8 @@ impl<'de> Visitor<'de> for IdReader<'_> {
         while let Some(Name(name)) = map.next_key()? {
             if self.names.contains(&name.as_ref()) {
                 ids.extend(map.next_value::<Word<'_>>()?.into_text());
+            } else if name == "system" {
+                ids.extend(self::ids(map.next_value()?, &["wa_id", "new_wa_id", "user_id"]));
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -237,6 +278,10 @@ struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 impl<'a> Members<'a> {
     fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, raw)| *raw)
+    }
+
+    fn word(&self, name: &str) -> Word<'a> {
+        self.get(name).map(Word::of).unwrap_or_default()
     }
 }
 
@@ -261,9 +306,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
         deserializer.deserialize_map(Reader)
     }
 }
-
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

@@ -197,7 +197,7 @@ impl StatusUpdate {
 
 fn delivery_error(error: MetaError) -> DeliveryError {
     DeliveryError {
-        code: error.code.unwrap_or_default(),
+        code: error.code,
         title: error.title,
         message: error.message,
         details: error.error_data.and_then(|data| data.details),
@@ -221,7 +221,8 @@ mod tests {
         let update = sample("status_failed_131026.json");
         assert_eq!(update.status, MessageStatus::Failed);
         let error = update.fact.error.unwrap();
-        assert_eq!((error.code, error.details.as_deref()), (131_026, Some("Message Undeliverable.")));
+        let details = error.details.as_ref().map(|details| details.expose().as_str());
+        assert_eq!((error.code, details), (Some(131_026), Some("Message Undeliverable.")));
     }
 
     #[test]

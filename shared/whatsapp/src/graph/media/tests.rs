@@ -117,7 +117,7 @@ async fn a_file_is_uploaded_as_it_comes() {
         }
     });
     let file = FileUpload {
-        name: "nota.ogg".to_owned(),
+        name: Personal::new("nota.ogg".to_owned()),
         mime_type: "audio/ogg; codecs=opus".to_owned(),
         length: FILE.len() as u64,
         content: Body::wrap_stream(pieces),
@@ -142,7 +142,8 @@ async fn a_file_is_uploaded_as_it_comes() {
 #[tokio::test]
 async fn a_type_that_is_none_is_not_uploaded() {
     let server = MockServer::start().await;
-    let file = FileUpload { name: "a".into(), mime_type: "\n".into(), length: 1, content: Body::from("a") };
+    let file =
+        FileUpload { name: Personal::new("a".to_owned()), mime_type: "\n".into(), length: 1, content: Body::from("a") };
     let error = graph(&server).upload(&token(), &number(), file).await.unwrap_err();
     assert!(matches!(error, CallError::NotSent(NotSent::Request(_))), "{error:?}");
     assert!(server.received_requests().await.unwrap().is_empty());
@@ -219,9 +220,14 @@ async fn a_file_that_is_too_long_is_not_read_to_its_end() {
 
 #[tokio::test]
 async fn an_expired_url_is_told_from_other_answers() {
-    for (status, expired, passing) in
-        [(401, true, true), (404, true, true), (410, true, true), (403, false, false), (503, false, true)]
-    {
+    for (status, expired, passing) in [
+        (401, true, true),
+        (403, true, true),
+        (404, true, true),
+        (410, true, true),
+        (400, false, false),
+        (503, false, true),
+    ] {
         let (server, media) = serving(ResponseTemplate::new(status)).await;
         let error = whole(&graph(&server), &media, 1000).await.unwrap_err();
         assert_eq!(matches!(error, DownloadError::Expired(_)), expired, "HTTP {status}: {error:?}");

@@ -71,8 +71,10 @@ impl Location {
 impl Reaction {
     pub(super) fn check(&self, at: &Field<'_>) -> Checked {
         let emoji = &self.emoji;
+        // Meta knows what an emoji is; what no emoji contains is kept from it. Keycaps begin with ASCII.
+        let may_occur = |c: char| !c.is_ascii_alphabetic() && !c.is_whitespace() && !c.is_control();
         let is_emoji = emoji.chars().count() <= EMOJI_MAX
-            && emoji.chars().all(|c| !c.is_alphabetic() && !c.is_whitespace() && !c.is_control())
+            && emoji.chars().all(may_occur)
             && (emoji.is_empty() || !emoji.is_ascii());
         at.at("emoji").must(is_emoji, "one emoji, or empty to take a reaction back")
     }

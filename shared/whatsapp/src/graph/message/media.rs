@@ -131,9 +131,7 @@ impl Media {
     /// Meta judges a link.
     fn may_be_ogg(&self) -> bool {
         if let Some(mime_type) = &self.mime_type {
-            let (essence, parameters) = mime_type.split_once(';').unwrap_or((mime_type, ""));
-            return essence.trim().eq_ignore_ascii_case("audio/ogg")
-                && (parameters.trim().is_empty() || parameters.to_ascii_lowercase().contains("opus"));
+            return crate::media::is_voice(mime_type);
         }
         let path = self.link.as_deref().and_then(|link| Url::parse(link).ok());
         let name = path.as_ref().and_then(|url| url.path_segments()?.next_back()).unwrap_or_default();

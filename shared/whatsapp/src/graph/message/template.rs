@@ -22,7 +22,7 @@ const URL_TEXT_MAX: usize = 2000;
 const PAYLOAD_MAX: usize = 256;
 
 /// The longest code to copy, in characters (Meta, "Coupon code templates", December 2025).
-const CODE_MAX: usize = 20;
+pub(crate) const CODE_MAX: usize = 20;
 
 /// The most buttons of a template (WHATSAPP.md §2.5).
 const BUTTONS_MAX: u8 = 10;
@@ -326,7 +326,7 @@ impl TemplateMessage {
         )?;
         let code = &self.language.code;
         at.at("language").at("code").must(
-            (2..=16).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_'),
+            (2..=16).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'),
             "a language code such as es_AR",
         )?;
         check_components(&self.components, &at.at("components"), false)

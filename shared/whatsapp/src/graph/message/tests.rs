@@ -492,7 +492,7 @@ fn rules() -> Vec<(Content, &'static str)> {
         (Content::Document(file().with_filename("a\nb.pdf")), "document.filename: a name, without a path"),
         (Content::Audio(file().as_voice()), ""),
         (Content::Audio(typed("audio/ogg; codecs=opus")), ""),
-        (Content::Audio(typed("audio/ogg")), ""),
+        (Content::Audio(typed("audio/ogg")), "audio.voice: a voice message must be OGG with Opus"),
         (Content::Audio(typed("audio/ogg; codecs=vorbis")), "audio.voice: a voice message must be OGG with Opus"),
         (Content::Audio(typed("audio/mpeg")), "audio.voice: a voice message must be OGG with Opus"),
         (Content::Audio(Media::link("https://example.com/a.ogg?x=y.mp3").as_voice()), ""),

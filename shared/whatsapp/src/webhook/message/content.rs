@@ -133,7 +133,7 @@ object! {
         /// The business-scoped user id.
         pub user_id: Option<Bsuid>,
         /// `CELL`, `HOME`, `WORK` or what else it is called.
-        pub kind = "type": Option<String>,
+        pub kind = "type": Option<Personal<String>>,
     }
 
     /// A mail address on a contact card.
@@ -141,7 +141,7 @@ object! {
         /// The address.
         pub email: Option<Personal<String>>,
         /// `HOME`, `WORK` or what else it is called.
-        pub kind = "type": Option<String>,
+        pub kind = "type": Option<Personal<String>>,
     }
 
     /// A postal address on a contact card.
@@ -159,7 +159,7 @@ object! {
         /// Country, by its two letters.
         pub country_code: Option<Personal<String>>,
         /// `HOME`, `WORK` or what else it is called.
-        pub kind = "type": Option<String>,
+        pub kind = "type": Option<Personal<String>>,
     }
 
     /// A web page on a contact card.
@@ -167,7 +167,7 @@ object! {
         /// The page.
         pub url: Option<Personal<String>>,
         /// `HOME`, `WORK` or what else it is called.
-        pub kind = "type": Option<String>,
+        pub kind = "type": Option<Personal<String>>,
     }
 
     /// The employer on a contact card.
@@ -297,7 +297,7 @@ object! {
     /// What an edited message says now. Only words and captions can be edited.
     pub struct Edited {
         /// What kind of message it is.
-        pub kind = "type": Option<String>,
+        pub kind = "type": Option<Personal<String>>,
         /// Its new words.
         pub text: Option<Text>,
         /// The picture with its new caption.
