@@ -232,17 +232,14 @@ impl Lab {
     pub async fn file(&self, wamid: &str, file: Value) -> MessageId {
         let at_meta = json!({"phone_number_id": self.number.as_str(), "from": "5491155551234", "media": file});
         let answer = self.stack.control_post("/inbound", &at_meta).await;
-        self.file_message(
-            wamid,
-            json!({"id": answer["media_id"], "mime_type": file["mime_type"], "sha256": file["sha256"]}),
-        )
-        .await
+        let described = json!({"id": answer["media_id"], "mime_type": file["mime_type"], "sha256": file["sha256"]});
+        self.file_message(wamid, file["type"].as_str().unwrap(), described).await
     }
 
-    /// A message with a picture that is described like this.
-    pub async fn file_message(&self, wamid: &str, described: Value) -> MessageId {
-        let message = json!({"id": wamid, "timestamp": self.now().as_second().to_string(), "type": "image",
-            "from": "5491155551234", "image": described});
+    /// A message with a file of this kind that is described like this.
+    pub async fn file_message(&self, wamid: &str, kind: &str, described: Value) -> MessageId {
+        let message = json!({"id": wamid, "timestamp": self.now().as_second().to_string(), "type": kind,
+            "from": "5491155551234", kind: described});
         self.deliver(&[self.envelope(&message)]).await;
         MessageId::of_wamid(&self.number, &Wamid::parse(wamid).unwrap())
     }
