@@ -272,6 +272,21 @@ async fn objects_of(lab: &Lab) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn more_files_than_fit_into_one_transaction_are_all_asked_for() {
+    let lab = Lab::new().await;
+    let time = lab.now().as_second().to_string();
+    let message = |number: u32| {
+        json!({"id": format!("wamid.{number}"), "timestamp": time, "type": "image", "from": "5491155551234",
+            "image": {"id": format!("{number}"), "mime_type": "image/jpeg"}})
+    };
+    let bodies: Vec<_> = (0..40).map(|number| lab.envelope(&message(number))).collect();
+    lab.deliver(&bodies).await;
+    lab.deliver(&bodies).await;
+    assert_eq!((lab.count("message").await, lab.count("media").await), (40, 40));
+    assert_eq!(lab.store.due_media(lab.now() + HOUR).await.unwrap().len(), 40);
+}
+
+#[tokio::test]
 async fn a_worker_that_vanishes_leaves_a_file_that_is_due_and_fetched_by_another() {
     let lab = Lab::new().await;
     let message = lab.file("wamid.1", image(&picture(20_000))).await;
@@ -368,6 +383,11 @@ async fn a_file_whose_hash_is_wrong_again_and_again_is_never_stored() {
         assert_eq!(lab.file_of(message).await.attempt, 2);
     }
     assert_eq!(objects_of(&lab).await, [""; 0], "objects with a wrong hash");
+    let list = s3(&lab.stack).list_multipart_uploads().bucket(lab.stack.aws.media_bucket.as_deref().unwrap());
+    let left = list.send().await.unwrap();
+    let tenant = lab.tenant().await.tenant().to_string();
+    let ours = left.uploads().iter().filter(|upload| upload.key().unwrap().contains(&tenant));
+    assert_eq!(ours.count(), 0, "uploads that were begun and not aborted");
 }
 
 #[tokio::test]
