@@ -272,7 +272,7 @@ async fn objects_of(lab: &Lab) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn more_files_than_fit_into_one_transaction_are_all_asked_for() {
+async fn forty_files_that_come_together_and_again_are_asked_for_once_each() {
     let lab = Lab::new().await;
     let time = lab.now().as_second().to_string();
     let message = |number: u32| {

@@ -59,8 +59,9 @@ pub enum Recorded {
     AlreadyStored,
 }
 
-/// The most messages one transaction takes: up to three writes each, and up to five for the rest.
-const MOST: usize = 31;
+/// The most messages one transaction takes: of its 100 writes up to five are for the rest, and up to three for each
+/// message.
+const MOST: usize = (100 - 5) / 3;
 
 /// What is believed of the conversation before writing to it. The write is conditional on it.
 #[derive(Debug)]
