@@ -9,14 +9,16 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use aws_sdk_dynamodb::types::{AttributeValue, BillingMode, GlobalSecondaryIndex, GlobalSecondaryIndexDescription};
 use inbound::Inbound;
 use jiff::{SignedDuration, Timestamp};
+use media::Media;
 use outbound::Outbound;
 use recado_domain::contact::Identities;
 use recado_domain::ids::{
-    AppKey, Bsuid, ClientMessageId, ConversationId, MessageId, PhoneNumberId, TenantId, UserId, WaId, WabaId,
+    AppKey, Bsuid, ClientMessageId, ConversationId, MessageId, PhoneNumberId, TenantId, UserId, WaId, WabaId, Wamid,
 };
 use recado_domain::message::MessageType;
 use recado_domain::personal::Personal;
 use recado_domain::tenant::Role;
+use recado_platform::bucket::Bucket;
 use recado_platform::clock::Clock;
 use recado_platform::queue::Queue;
 use recado_platform::vault::{Purpose, Vault};
@@ -43,6 +45,8 @@ pub struct Lab {
     pub inbound: Inbound,
     /// A worker.
     pub outbound: Outbound,
+    /// A worker.
+    pub media: Media,
     /// The tenant's number.
     pub number: PhoneNumberId,
     dynamo: aws_sdk_dynamodb::Client,
@@ -85,6 +89,13 @@ impl Lab {
         let first = Occupant::move_in(&stack, &store, &vault, clock.now()).await;
         Self {
             inbound: Inbound::new(store.clone(), clock.clone()),
+            media: Media {
+                store: store.clone(),
+                graph: Graph::new(&stack.meta.graph_url, "v26.0").unwrap(),
+                vault: Vault::new(aws_sdk_kms::Client::new(&config), key.clone(), clock.clone()),
+                bucket: Bucket::new(&config, stack.aws.media_bucket.clone().unwrap()),
+                clock: clock.clone(),
+            },
             outbound: Outbound {
                 store: store.clone(),
                 graph: Graph::new(&stack.meta.graph_url, "v26.0").unwrap(),
@@ -222,6 +233,40 @@ impl Lab {
         let task = json!({"task": "wake-up.v1", "tenant": tenant, "conversation": conversation}).to_string();
         let response = self.outbound.handle(sqs_event(&[task]), self.now() + left).await;
         assert!(response.batch_item_failures.is_empty(), "the sender failed: {response:?}");
+    }
+
+    /// A customer sends a file, which the simulated Meta has for the tenant's number; the message is stored.
+    pub async fn file(&self, wamid: &str, file: Value) -> MessageId {
+        let at_meta = json!({"phone_number_id": self.number.as_str(), "from": "5491155551234", "media": file});
+        let answer = self.stack.control_post("/inbound", &at_meta).await;
+        let described = json!({"id": answer["media_id"], "mime_type": file["mime_type"], "sha256": file["sha256"]});
+        self.file_message(wamid, file["type"].as_str().unwrap(), described).await
+    }
+
+    /// A message with a file of this kind that is described like this.
+    pub async fn file_message(&self, wamid: &str, kind: &str, described: Value) -> MessageId {
+        let message = json!({"id": wamid, "timestamp": self.now().as_second().to_string(), "type": kind,
+            "from": "5491155551234", kind: described});
+        self.deliver(&[self.envelope(&message)]).await;
+        MessageId::of_wamid(&self.number, &Wamid::parse(wamid).unwrap())
+    }
+
+    /// Wakes the fetching of a message's file.
+    pub async fn fetch(&self, message: MessageId) {
+        self.fetch_by(&self.media, message).await;
+    }
+
+    /// Wakes a certain worker for a message's file.
+    pub async fn fetch_by(&self, worker: &Media, message: MessageId) {
+        let tenant = self.tenant().await.tenant();
+        let task = json!({"task": "fetch.v1", "tenant": tenant, "message": message}).to_string();
+        let response = worker.handle(sqs_event(&[task]), self.now() + SignedDuration::from_mins(2)).await;
+        assert!(response.batch_item_failures.is_empty(), "the worker failed: {response:?}");
+    }
+
+    /// Where a message's file stands.
+    pub async fn file_of(&self, message: MessageId) -> recado_store::Media {
+        self.tenant().await.media(message).await.unwrap().unwrap()
     }
 
     /// A message.

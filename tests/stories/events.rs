@@ -20,6 +20,7 @@ fn expectations() -> Vec<(&'static str, &'static str, Expected)> {
         ("schedule-janitor.json", "janitor", Expected::Answer(Value::Null)),
         ("sqs-account.json", "account", nothing_failed()),
         ("sqs-inbound.json", "inbound", nothing_failed()),
+        ("sqs-media.json", "media", nothing_failed()),
         ("sqs-outbound.json", "outbound", nothing_failed()),
         ("sqs-status.json", "status", nothing_failed()),
         ("stream-fanout.json", "fanout", Expected::Answer(Value::Null)),

@@ -8,6 +8,7 @@
 mod api;
 mod events;
 mod ingest;
+mod media;
 mod races;
 mod round_trip;
 mod sending;

@@ -62,7 +62,7 @@ async fn without_fanout(stack: &Stack) -> Stack {
 }
 
 #[tokio::test]
-async fn with_the_fanout_switched_off_the_minute_sweep_sends_the_reply() {
+async fn with_the_fanout_switched_off_the_minute_sweep_sends_the_reply_and_fetches_the_file() {
     let stack = without_fanout(&stack()).await;
     let (number, waba) = (fresh_digits(), fresh_digits());
     let token = format!("token-{number}");
@@ -84,9 +84,14 @@ async fn with_the_fanout_switched_off_the_minute_sweep_sends_the_reply() {
     assert_eq!(registered.status, 201, "{}", registered.body);
     let agent = stack.sign_in("agent@story.example", password).await.unwrap();
 
+    // Meta keeps the file; its own webhook goes to the first deployment, which does not know the number.
+    let file = json!({"phone_number_id": number, "from": "5491155551234", "media": {"type": "image", "size": 5000}});
+    let media_id = stack.control_post("/inbound", &file).await["media_id"].clone();
     let body = json!({"object": "whatsapp_business_account", "entry": [{"id": waba, "changes": [{"field": "messages", "value": {
         "metadata": {"phone_number_id": number},
-        "messages": [{"from": "5491155551234", "id": "wamid.q", "timestamp": now().to_string(), "type": "text", "text": {"body": "hola"}}]}}]}]});
+        "messages": [{"from": "5491155551234", "id": "wamid.p", "timestamp": now().to_string(), "type": "image",
+            "image": {"id": media_id, "mime_type": "image/jpeg"}},
+            {"from": "5491155551234", "id": "wamid.q", "timestamp": now().to_string(), "type": "text", "text": {"body": "hola"}}]}}]}]});
     let body = body.to_string();
     let signed = signature::sign(body.as_bytes(), &stack.meta.app_secret.as_str().into());
     let post =
@@ -109,11 +114,16 @@ async fn with_the_fanout_switched_off_the_minute_sweep_sends_the_reply() {
     assert_eq!(stack.post(&agent, &path, &reply).await.status, 202);
 
     // Half a minute until it is due, and at most one more until the sweep.
-    eventually_within(Duration::from_secs(110), "the sweep to have the reply sent", &mut async || {
-        let answer = stack.get(&agent, &path).await;
-        let status = answer.body.pointer("/items/0/status").cloned().unwrap_or_default();
-        if status == "SENT" { Ok(()) } else { Err(answer.body.to_string()) }
-    })
+    eventually_within(
+        Duration::from_secs(110),
+        "the sweep to have the reply sent and the file fetched",
+        &mut async || {
+            let answer = stack.get(&agent, &path).await;
+            let status = answer.body.pointer("/items/0/status").cloned().unwrap_or_default();
+            let file = answer.body.pointer("/items/2/media/status").cloned().unwrap_or_default();
+            if status == "SENT" && file == "STORED" { Ok(()) } else { Err(answer.body.to_string()) }
+        },
+    )
     .await;
     let sent = stack.control(&format!("/sent?phone_number_id={number}")).await;
     assert_eq!(sent["items"].as_array().unwrap().len(), 1, "{sent}");

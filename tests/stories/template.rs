@@ -60,20 +60,23 @@ fn every_queue_has_dead_letters_and_its_own_patience() {
             "{dead_letters} must keep its messages for 14 days"
         );
         assert!(policy["maxReceiveCount"].as_u64().unwrap() >= 3, "{name}");
-        assert_eq!(queue["Properties"]["VisibilityTimeout"]["Ref"], "VisibilityTimeoutSeconds", "{name}");
+        let visibility = queue["Properties"]["VisibilityTimeout"]["Ref"].as_str().unwrap();
+        assert!(visibility.ends_with("VisibilityTimeoutSeconds"), "{name} is hidden for {visibility}");
     }
 }
 
 #[test]
 fn a_failed_message_waits_longer_than_any_worker_runs() {
     let template = load();
-    let visibility = template["Parameters"]["VisibilityTimeoutSeconds"]["Default"].as_i64().unwrap();
     for (name, function) in functions(&template) {
         let properties = &function["Properties"];
         let timeout = properties["Timeout"].as_i64().unwrap();
         for (_, event) in
             properties["Events"].as_object().into_iter().flatten().filter(|(_, event)| event["Type"] == "SQS")
         {
+            let queue = event["Properties"]["Queue"]["Fn::GetAtt"][0].as_str().unwrap();
+            let parameter = template["Resources"][queue]["Properties"]["VisibilityTimeout"]["Ref"].as_str().unwrap();
+            let visibility = template["Parameters"][parameter]["Default"].as_i64().unwrap();
             assert!(
                 visibility >= 6 * timeout,
                 "{name} runs up to {timeout} s, a message stays hidden for {visibility} s"
@@ -94,6 +97,36 @@ fn a_call_to_graph_ends_before_its_function_and_its_function_before_its_lease() 
     let call = i64::try_from(recado_whatsapp::graph::CALL_TIMEOUT.as_secs()).unwrap();
     let lease = recado_domain::outbox::LEASE.as_secs();
     assert!(call + 8 < function && function < lease, "call {call} s, function {function} s, lease {lease} s");
+}
+
+#[test]
+fn a_file_has_time_to_come_and_its_function_ends_before_another_attempt_begins() {
+    let template = load();
+    let functions = functions(&template);
+    let (_, media) = functions.iter().find(|(_, function)| binary(function) == "media").unwrap();
+    let function = media["Properties"]["Timeout"].as_i64().unwrap();
+    let call = i64::try_from(recado_whatsapp::graph::MEDIA_TIMEOUT.as_secs()).unwrap();
+    let lease = recado_domain::media::LEASE.as_secs();
+    assert!(call + 20 < function && function < lease, "call {call} s, function {function} s, lease {lease} s");
+}
+
+#[test]
+fn files_are_private_encrypted_and_left_overs_are_removed() {
+    let template = load();
+    let buckets: Vec<_> = of_type(&template, "AWS::S3::Bucket").collect();
+    assert!(!buckets.is_empty());
+    for (name, bucket) in buckets {
+        let properties = &bucket["Properties"];
+        let block = properties["PublicAccessBlockConfiguration"].as_object().unwrap();
+        assert!(
+            block.len() == 4 && block.values().all(|blocked| blocked == true),
+            "{name} can be made public: {block:?}"
+        );
+        assert!(properties["BucketEncryption"].is_object(), "{name} is not encrypted");
+        let rules = properties["LifecycleConfiguration"]["Rules"].as_array().unwrap();
+        let aborts = rules.iter().any(|rule| rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 1);
+        assert!(aborts, "what is left of an upload stays in {name} for ever");
+    }
 }
 
 #[test]
@@ -151,14 +184,15 @@ fn no_role_may_do_anything_to_everything() {
 }
 
 #[test]
-fn only_the_sender_decrypts_tokens_and_the_webhook_cannot_touch_the_table() {
+fn only_who_talks_to_meta_for_a_tenant_decrypts_tokens_and_the_webhook_cannot_touch_the_table() {
     let template = load();
     let may = |action: &str| {
         let roles = of_type(&template, "AWS::IAM::Role").filter(|(_, role)| role.to_string().contains(action));
         roles.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
     };
-    assert_eq!(may("\"kms:Decrypt\""), ["OutboundRole"]);
+    assert_eq!(may("\"kms:Decrypt\""), ["MediaRole", "OutboundRole"]);
     assert_eq!(may("\"kms:Encrypt\""), ["ApiRole"]);
+    assert_eq!((may("s3:PutObject"), may("s3:GetObject")), (vec!["MediaRole"], vec!["ApiRole"]));
     assert!(!may("dynamodb:").contains(&"WebhookRole"));
     assert_eq!(may("dynamodb:Scan"), [""; 0]);
 }

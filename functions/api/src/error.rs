@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use lambda_http::RequestExt;
+use recado_platform::bucket::BucketError;
 use recado_platform::telemetry;
 use recado_platform::vault::VaultError;
 use recado_store::StoreError;
@@ -96,6 +97,12 @@ impl From<StoreError> for ApiError {
 impl From<VaultError> for ApiError {
     fn from(error: VaultError) -> Self {
         Self::unavailable(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment", &error)
+    }
+}
+
+impl From<BucketError> for ApiError {
+    fn from(error: BucketError) -> Self {
+        Self::internal(telemetry::chain(&error))
     }
 }
 

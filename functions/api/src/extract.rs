@@ -5,7 +5,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use recado_domain::ids::ConversationId;
+use recado_domain::ids::{ConversationId, MessageId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -46,6 +46,19 @@ impl<S: Send + Sync> FromRequestParts<S> for ConversationPath {
         let none = || ApiError::not_found("conversation");
         let Path(text): Path<String> = Path::from_request_parts(parts, state).await.map_err(|_| none())?;
         ConversationId::parse(&text).map(Self).map_err(|_| none())
+    }
+}
+
+/// The message id in a path. One that cannot be an id is the id of nothing.
+pub(crate) struct MessagePath(pub(crate) MessageId);
+
+impl<S: Send + Sync> FromRequestParts<S> for MessagePath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let none = || ApiError::not_found("message");
+        let Path(text): Path<String> = Path::from_request_parts(parts, state).await.map_err(|_| none())?;
+        MessageId::parse(&text).map(Self).map_err(|_| none())
     }
 }
 

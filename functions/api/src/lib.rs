@@ -18,6 +18,7 @@ mod conversations;
 pub mod cursor;
 pub mod error;
 mod extract;
+mod media;
 mod messages;
 mod tenants;
 
@@ -28,6 +29,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
+use recado_platform::bucket::Bucket;
 use recado_platform::clock::Clock;
 use recado_platform::vault::Vault;
 use recado_store::Store;
@@ -44,6 +46,8 @@ pub struct Api {
     pub store: Store,
     /// Seals the tenants' tokens.
     pub vault: Vault,
+    /// Where files are.
+    pub bucket: Bucket,
     /// Meta, for management calls only.
     pub graph: Graph,
     /// Tells whose access token it is.
@@ -60,6 +64,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/whatsapp/conversations", get(conversations::list))
         .route("/api/whatsapp/conversations/{id}", get(conversations::show))
         .route("/api/whatsapp/conversations/{id}/messages", get(messages::list).post(messages::send))
+        .route("/api/whatsapp/messages/{id}/media", get(media::lead))
         .route("/api/whatsapp/tenants", post(tenants::register))
         .fallback(async || ApiError::not_found("route"))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())

@@ -4,6 +4,7 @@ use api::auth::TokenVerifier;
 use api::cursor::CursorKey;
 use api::{Api, router};
 use lambda_http::run;
+use recado_platform::bucket::Bucket;
 use recado_platform::clock::Clock;
 use recado_platform::secret::SecretDocument;
 use recado_platform::settings::{optional, required};
@@ -24,6 +25,7 @@ async fn main() -> ExitCode {
         let api = Api {
             store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),
             vault: Vault::new(aws_sdk_kms::Client::new(&config), required("KMS_KEY_ID")?, Clock::system()),
+            bucket: Bucket::new(&config, required("MEDIA_BUCKET")?),
             graph: Graph::new(&required("GRAPH_BASE_URL")?, &version)?,
             tokens: TokenVerifier::new(
                 &required("AWS_REGION")?,

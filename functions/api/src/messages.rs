@@ -5,6 +5,7 @@ use crate::auth::{Member, Writer};
 use crate::conversations::List;
 use crate::error::ApiError;
 use crate::extract::{ConversationPath, JsonBody, Paging};
+use crate::media::MediaView;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -40,7 +41,7 @@ pub(crate) struct MessageView {
     error: Option<DeliveryError>,
     reply_to: Option<ReplyToView>,
     reactions: Vec<Value>,
-    media: Option<Value>,
+    media: Option<MediaView>,
     template: Option<Value>,
     sender_id: Option<UserId>,
     sender_name: Option<String>,
@@ -105,10 +106,16 @@ pub(crate) async fn list(
         return Err(ApiError::not_found("conversation"));
     }
     let page = member.store.messages(id, paging.limit, after.as_deref()).await?;
-    Ok(Json(List {
-        items: page.items.into_iter().map(MessageView::from).collect(),
-        next_cursor: page.next.map(|position| api.cursor_key.seal(tenant, &name, &position)),
-    }))
+    let mut files = member.store.media_of(&page.items).await?;
+    let mut items = Vec::with_capacity(page.items.len());
+    for message in page.items {
+        let mut view = MessageView::from(message);
+        if let Some(file) = files.remove(&view.id) {
+            view.media = Some(MediaView::new(file, &api.bucket, api.clock.now()).await?);
+        }
+        items.push(view);
+    }
+    Ok(Json(List { items, next_cursor: page.next.map(|position| api.cursor_key.seal(tenant, &name, &position)) }))
 }
 
 /// A message to be sent.

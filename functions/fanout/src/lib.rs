@@ -1,8 +1,9 @@
 //! Tells whoever must act on a change of the table.
 //!
-//! **Trigger:** the table's stream, in batches, filtered to new outbox entries.
+//! **Trigger:** the table's stream, in batches, filtered to new outbox entries and new files.
 //!
-//! **Promise:** for each conversation with a new outbox entry, a wake-up is put on the `outbound` queue.
+//! **Promise:** for each conversation with a new outbox entry, a wake-up is put on the `outbound` queue; for each
+//! file to be fetched, one on the `media` queue.
 //!
 //! **Idempotency:** none needed. A wake-up is a reason to look, not the work; a double one finds
 //! nothing to do.
@@ -15,14 +16,16 @@ use aws_lambda_events::event::dynamodb::EventRecord;
 use recado_platform::queue::{Outgoing, Queue, QueueError};
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The function and what it uses.
 #[derive(Debug)]
 pub struct Fanout {
-    /// Where wake-ups go.
+    /// Where wake-ups for conversations go.
     pub outbound: Queue,
+    /// Where wake-ups for files go.
+    pub media: Queue,
 }
 
 /// A batch of the stream, its records not decoded yet: one by one, so that a bad one stands alone.
@@ -37,18 +40,21 @@ impl Fanout {
     /// Follows a batch of changes.
     pub async fn handle(&self, batch: StreamBatch) -> Result<(), QueueError> {
         let mut wake_ups = BTreeMap::new();
+        let mut files = BTreeSet::new();
         for record in batch.records {
             match serde_json::from_value::<EventRecord>(record) {
                 Ok(record) => {
                     if let Some(wake_up) = recado_store::opened_outbox(&record.change.new_image) {
                         wake_ups.insert((wake_up.tenant, wake_up.conversation), wake_up);
                     }
+                    files.extend(recado_store::opened_media(&record.change.new_image));
                 }
                 Err(error) => tracing::error!(%error, "skipped a stream record that cannot be decoded"),
             }
         }
         let wake_ups = wake_ups.into_values().map(|wake_up| Outgoing::wake_up(wake_up, Duration::ZERO));
-        self.outbound.send_all(wake_ups.collect()).await
+        self.outbound.send_all(wake_ups.collect()).await?;
+        self.media.send_all(files.into_iter().map(Outgoing::media).collect()).await
     }
 }
 
@@ -79,7 +85,8 @@ mod tests {
         };
         Mock::given(method("POST")).respond_with(answer).mount(&sqs).await;
         let client = aws_sdk_sqs::Client::new(&client_config(&sqs.uri()));
-        let fanout = Fanout { outbound: Queue::new(client, format!("{}/0/outbound", sqs.uri())) };
+        let queue = |name: &str| Queue::new(client.clone(), format!("{}/0/{name}", sqs.uri()));
+        let fanout = Fanout { outbound: queue("outbound"), media: queue("media") };
         let followed = fanout.handle(StreamBatch { records }).await;
         let requests = sqs.received_requests().await.unwrap();
         let entries = requests
@@ -102,6 +109,16 @@ mod tests {
         followed.unwrap();
         let wake_up = |conversation: u8| json!({"task": "wake-up.v1", "tenant": TENANT, "conversation": format!("cnv_0000000000000000000000000{conversation}")});
         assert_eq!(tasks, [wake_up(1), wake_up(2)]);
+    }
+
+    #[tokio::test]
+    async fn a_new_file_wakes_who_fetches_it() {
+        let mut record = inserted("media", 1);
+        record["dynamodb"]["NewImage"]["sk"] =
+            json!({"S": "MEDIA#1795171200.1795171200500.000000.00000000#msg_00000000000000000000000007"});
+        let (followed, tasks) = follow(vec![record.clone(), inserted("message", 1), record], true).await;
+        followed.unwrap();
+        assert_eq!(tasks, [json!({"task": "fetch.v1", "tenant": TENANT, "message": "msg_00000000000000000000000007"})]);
     }
 
     #[tokio::test]

@@ -11,7 +11,10 @@ use std::process::ExitCode;
 async fn main() -> ExitCode {
     telemetry::start(async || {
         let sqs = aws_sdk_sqs::Client::new(&aws::config(aws::WORKER).await);
-        let fanout = Fanout { outbound: Queue::new(sqs, required("OUTBOUND_QUEUE_URL")?) };
+        let fanout = Fanout {
+            outbound: Queue::new(sqs.clone(), required("OUTBOUND_QUEUE_URL")?),
+            media: Queue::new(sqs, required("MEDIA_QUEUE_URL")?),
+        };
         run(service_fn(async |event: LambdaEvent<StreamBatch>| Ok::<_, Error>(fanout.handle(event.payload).await?)))
             .await
     })

@@ -24,8 +24,10 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(10);
 pub struct Janitor {
     /// The table.
     pub store: Store,
-    /// Where wake-ups go.
+    /// Where wake-ups for conversations go.
     pub outbound: Queue,
+    /// Where wake-ups for files go.
+    pub media: Queue,
     /// The time.
     pub clock: Clock,
 }
@@ -51,6 +53,11 @@ impl Janitor {
         }
         let wake_ups = outboxes.into_iter().map(|wake_up| Outgoing::wake_up(wake_up, Duration::ZERO));
         self.outbound.send_all(wake_ups.collect()).await?;
+        let files = self.store.due_media(now).await?;
+        if !files.is_empty() {
+            tracing::info!(files = files.len(), "woke files that are due");
+        }
+        self.media.send_all(files.into_iter().map(Outgoing::media).collect()).await?;
 
         for wait in self.store.due_early(now).await? {
             if deadline.duration_since(self.clock.now()) < MARGIN {

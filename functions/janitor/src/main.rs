@@ -14,9 +14,11 @@ use std::process::ExitCode;
 async fn main() -> ExitCode {
     telemetry::start(async || {
         let config = aws::config(aws::WORKER).await;
+        let sqs = aws_sdk_sqs::Client::new(&config);
         let janitor = Janitor {
             store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),
-            outbound: Queue::new(aws_sdk_sqs::Client::new(&config), required("OUTBOUND_QUEUE_URL")?),
+            outbound: Queue::new(sqs.clone(), required("OUTBOUND_QUEUE_URL")?),
+            media: Queue::new(sqs, required("MEDIA_QUEUE_URL")?),
             clock: Clock::system(),
         };
         run(service_fn(async |event: LambdaEvent<Value>| {

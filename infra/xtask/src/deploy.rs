@@ -34,6 +34,7 @@ pub(crate) fn parameters(options: &Options) -> BTreeMap<&'static str, String> {
         ("Environment", "local".to_owned()),
         ("GraphBaseUrl", options.ports.meta_url()),
         ("VisibilityTimeoutSeconds", if options.for_tests { "2" } else { "60" }.to_owned()),
+        ("MediaVisibilityTimeoutSeconds", if options.for_tests { "2" } else { "60" }.to_owned()),
     ])
 }
 

@@ -382,7 +382,7 @@ fn describe(options: &Options, outputs: &HashMap<String, String>) -> anyhow::Res
             secret_access_key: options.secret_access_key().to_owned(),
             stack_name: deploy::STACK_NAME.to_owned(),
             table: output("TableName")?,
-            media_bucket: None,
+            media_bucket: Some(output("MediaBucketName")?),
             queues,
             dead_letter_queues,
         },

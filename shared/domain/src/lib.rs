@@ -7,16 +7,18 @@
 //! - [`status`] says what a message's state is, given everything ever heard about it, in any order.
 //! - [`order`] places messages in a conversation by what Meta said, not by when we heard it.
 //! - [`window`] is the 24-hour customer-service window.
+//! - [`media`] says how long a customer's file is fetched from Meta before it is given up.
 //! - [`outbox`] decides what the sender may do next for a conversation.
 //! - [`phone`] reads phone numbers as people type them.
 //! - [`callback`] is the key that travels with a send and comes back with its statuses.
-//! - [`wake_up`] is the only thing that is ever put on the outbound queue.
+//! - [`wake_up`] is what is put on the queues whose work stands in the table.
 //!
 //! **Invariant:** this crate depends on no other crate of the workspace.
 
 pub mod callback;
 pub mod contact;
 pub mod ids;
+pub mod media;
 pub mod message;
 pub mod order;
 pub mod outbox;

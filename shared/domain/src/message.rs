@@ -32,6 +32,13 @@ pub enum MessageType {
     Unknown,
 }
 
+impl MessageType {
+    /// Whether such a message carries a file.
+    pub const fn has_file(self) -> bool {
+        matches!(self, Self::Image | Self::Video | Self::Audio | Self::Document | Self::Sticker)
+    }
+}
+
 /// How many characters of a message's words a preview shows (REQUIREMENTS IN-08).
 pub const PREVIEW_CHARS: usize = 100;
 

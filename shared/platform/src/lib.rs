@@ -4,6 +4,7 @@
 //! - [`telemetry`] sets up structured logs.
 //! - [`aws`] is the one SDK configuration of a process.
 //! - [`batch`] runs queue batches: each unit on its own, failures reported one by one.
+//! - [`bucket`] keeps files: streams go in part by part, signed links lead to them.
 //! - [`queue`] puts messages on a queue and checks that each was taken.
 //! - [`secret`] keeps a Secrets Manager document at hand.
 //! - [`vault`] encrypts and decrypts a tenant's tokens with KMS.
@@ -13,6 +14,7 @@
 
 pub mod aws;
 pub mod batch;
+pub mod bucket;
 pub mod clock;
 pub mod queue;
 pub mod secret;

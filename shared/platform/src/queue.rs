@@ -5,7 +5,7 @@ use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchError;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use recado_domain::wake_up::{OutboundTask, WakeUp};
+use recado_domain::wake_up::{MediaTask, MediaWakeUp, OutboundTask, WakeUp};
 use std::time::Duration;
 
 /// A queue that we put messages on.
@@ -36,6 +36,12 @@ impl Outgoing {
     pub fn wake_up(wake_up: WakeUp, delay: Duration) -> Self {
         let body = serde_json::to_string(&OutboundTask::WakeUp(wake_up)).expect("a wake-up is representable as JSON");
         Self { body, group: wake_up.tenant.to_string(), delay }
+    }
+
+    /// A reason to look at a message's file.
+    pub fn media(wake_up: MediaWakeUp) -> Self {
+        let body = serde_json::to_string(&MediaTask::Fetch(wake_up)).expect("a wake-up is representable as JSON");
+        Self::now(body, wake_up.tenant.to_string())
     }
 }
 

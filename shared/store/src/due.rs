@@ -5,13 +5,13 @@ use crate::TenantStore;
 use crate::error::{StoreError, failed};
 use crate::item::{self, Item};
 use crate::keys::{
-    DUE_INDEX, DUE_PK, DUE_SHARDS, DUE_SK, DueKind, PK, due_partition, due_sort, parse_conversation_partition,
-    parse_pointer_partition,
+    DUE_INDEX, DUE_PK, DUE_SHARDS, DUE_SK, DueKind, Key, PK, SK, due_partition, due_sort, parse_conversation_partition,
+    parse_media_key, parse_pointer_partition,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use recado_domain::ids::{MessageId, TenantId};
-use recado_domain::wake_up::WakeUp;
+use recado_domain::wake_up::{MediaWakeUp, WakeUp};
 use std::collections::BTreeSet;
 
 /// A message for which early statuses wait.
@@ -32,18 +32,25 @@ impl Store {
     pub async fn due_outboxes(&self, now: Timestamp) -> Result<BTreeSet<WakeUp>, StoreError> {
         let due = self.due(DueKind::Outbox, now).await?;
         let wake_up = |(tenant, conversation)| WakeUp { tenant, conversation };
-        Ok(due.iter().filter_map(|pk| parse_conversation_partition(pk)).map(wake_up).collect())
+        Ok(due.iter().filter_map(|key| parse_conversation_partition(&key.pk)).map(wake_up).collect())
     }
 
     /// Messages whose early statuses were to be looked at by `now`, each once. May lag, as above.
     pub async fn due_early(&self, now: Timestamp) -> Result<BTreeSet<EarlyWait>, StoreError> {
         let due = self.due(DueKind::Early, now).await?;
         let wait = |(tenant, message)| EarlyWait { tenant, message };
-        Ok(due.iter().filter_map(|pk| parse_pointer_partition(pk)).map(wait).collect())
+        Ok(due.iter().filter_map(|key| parse_pointer_partition(&key.pk)).map(wait).collect())
     }
 
-    /// The partition keys of what is due, the longest overdue first.
-    async fn due(&self, kind: DueKind, now: Timestamp) -> Result<Vec<String>, StoreError> {
+    /// Messages whose files were to be fetched by `now`, each once. May lag, as above.
+    pub async fn due_media(&self, now: Timestamp) -> Result<BTreeSet<MediaWakeUp>, StoreError> {
+        let due = self.due(DueKind::Media, now).await?;
+        let wake_up = |(tenant, message)| MediaWakeUp { tenant, message };
+        Ok(due.iter().filter_map(|key| parse_media_key(&key.pk, &key.sk)).map(wake_up).collect())
+    }
+
+    /// The keys of what is due, the longest overdue first.
+    async fn due(&self, kind: DueKind, now: Timestamp) -> Result<Vec<Key>, StoreError> {
         let mut due = Vec::new();
         for shard in 0..DUE_SHARDS {
             let mut start = None;
@@ -65,7 +72,9 @@ impl Store {
                     .map_err(failed("reading what is due"))?;
                 let items = answer.items.unwrap_or_default();
                 found += items.len();
-                due.extend(items.iter().filter_map(|item| item::text(item, PK)).map(str::to_owned));
+                due.extend(items.iter().filter_map(|item| {
+                    Some(Key { pk: item::text(item, PK)?.to_owned(), sk: item::text(item, SK)?.to_owned() })
+                }));
                 start = answer.last_evaluated_key;
                 if start.is_none() {
                     break;

@@ -7,6 +7,7 @@ use crate::error::StoreError;
 use crate::expression::{ABSENT, Expression, PRESENT};
 use crate::item;
 use crate::keys::{INBOX_PK, INBOX_SK, Key, Place, inbox_partition, inbox_sort};
+use crate::media::NewMedia;
 use crate::message::{Message, Pointer};
 use crate::transaction::{Outcome, SURPRISES, Verdict, pause};
 use aws_sdk_dynamodb::types::TransactWriteItem;
@@ -26,7 +27,7 @@ pub struct InboundBatch {
     pub number: PhoneNumberId,
     /// Who sent them.
     pub sender: Identities,
-    /// At most 40, because a transaction holds 100 writes.
+    /// At most 31, because a transaction holds 100 writes.
     pub messages: Vec<NewMessage>,
 }
 
@@ -58,8 +59,9 @@ pub enum Recorded {
     AlreadyStored,
 }
 
-/// The most messages one transaction takes: two writes each, and up to five for the rest.
-const MOST: usize = 40;
+/// The most messages one transaction takes: of its 100 writes up to five are for the rest, and up to three for each
+/// message.
+const MOST: usize = (100 - 5) / 3;
 
 /// What is believed of the conversation before writing to it. The write is conditional on it.
 #[derive(Debug)]
@@ -128,6 +130,11 @@ impl TenantStore {
             }
             writes.push(self.conversation_write(&belief, conversation, &who, batch, &fresh, now));
             writes.extend(self.person_writes(&who, &batch.sender, now));
+            for (id, message) in &fresh {
+                let place = Place { tenant: self.tenant, conversation, order: message.order, message: *id };
+                let media = NewMedia { number: &batch.number, kind: message.kind, content: &message.content };
+                writes.extend(self.media_write(&place, &media, now));
+            }
 
             match self.transact(OPERATION, writes).await? {
                 Outcome::Done => open.into_iter().for_each(|place| recorded[place] = Some(Recorded::Stored)),

@@ -12,6 +12,7 @@
 //! | conversation by (number, contact) | its id is derived from the two |
 //! | conversation with its open outbox, oldest first | query `TENANT#t#CONVERSATION#c` / `CONVERSATION…` |
 //! | messages of a conversation, either direction | query `TENANT#t#CONVERSATION#c` / `MESSAGE#…` |
+//! | media of a conversation, and of a page of its messages | query `TENANT#t#CONVERSATION#c` / `MEDIA#…` |
 //! | inbox page by tenant and status, newest first | index `inbox`: `TENANT#t#INBOX#status#shard` / order |
 //! | message by id, by client id, by wamid | all three are message ids: get `TENANT#t#MESSAGE#m` / `POINTER` |
 //! | statuses that came before their message | query `TENANT#t#MESSAGE#m` / `EARLY#…` |
@@ -48,6 +49,8 @@ pub(crate) enum DueKind {
     Outbox,
     /// A status that came before its message.
     Early,
+    /// A customer's file that is not ours yet.
+    Media,
 }
 
 /// How many shards each kind has; the sweep reads each.
@@ -55,6 +58,8 @@ pub(crate) const DUE_SHARDS: u32 = 1;
 
 /// The sort key prefix of the messages of a conversation.
 pub(crate) const MESSAGES: &str = "MESSAGE#";
+/// The sort key prefix of the files of a conversation's messages.
+pub(crate) const MEDIA: &str = "MEDIA#";
 /// The sort key prefix that a conversation and its open outbox share, and nothing else.
 pub(crate) const CONVERSATION_AND_OUTBOX: &str = "CONVERSATION";
 /// The sort key prefix of statuses that came before their message.
@@ -123,6 +128,11 @@ impl Key {
         Self::new(conversation_partition(*tenant, *conversation), format!("{MESSAGES}{order}#{message}"))
     }
 
+    pub(crate) fn media(place: &Place) -> Self {
+        let Place { tenant, conversation, order, message } = place;
+        Self::new(conversation_partition(*tenant, *conversation), format!("{MEDIA}{order}#{message}"))
+    }
+
     pub(crate) fn pointer(tenant: TenantId, message: MessageId) -> Self {
         Self::new(format!("TENANT#{tenant}#MESSAGE#{message}"), "POINTER")
     }
@@ -176,6 +186,13 @@ pub(crate) fn parse_conversation_partition(pk: &str) -> Option<(TenantId, Conver
     Some((TenantId::parse(tenant).ok()?, ConversationId::parse(conversation).ok()?))
 }
 
+/// Reads the tenant and message out of a media item's key.
+pub(crate) fn parse_media_key(pk: &str, sk: &str) -> Option<(TenantId, MessageId)> {
+    let (tenant, _) = parse_conversation_partition(pk)?;
+    let (_, message) = sk.strip_prefix(MEDIA)?.split_once('#')?;
+    Some((tenant, MessageId::parse(message).ok()?))
+}
+
 /// Reads the tenant and message out of a pointer's partition key.
 pub(crate) fn parse_pointer_partition(pk: &str) -> Option<(TenantId, MessageId)> {
     let (tenant, message) = pk.strip_prefix("TENANT#")?.split_once("#MESSAGE#")?;
@@ -198,6 +215,7 @@ pub(crate) fn due_partition(kind: DueKind, shard: u32) -> String {
     let kind = match kind {
         DueKind::Outbox => "OUTBOX",
         DueKind::Early => "EARLY",
+        DueKind::Media => "MEDIA",
     };
     format!("DUE#{kind}#{shard}")
 }
@@ -235,5 +253,8 @@ mod tests {
         assert!(Key::outbox(&place).sk.starts_with(CONVERSATION_AND_OUTBOX));
         assert!(Key::conversation(place.tenant, place.conversation).sk.starts_with(CONVERSATION_AND_OUTBOX));
         assert!(!Key::message(&place).sk.starts_with(CONVERSATION_AND_OUTBOX));
+        let Key { pk, sk } = Key::media(&place);
+        assert_eq!(parse_media_key(&pk, &sk), Some((place.tenant, place.message)));
+        assert!(!sk.starts_with(CONVERSATION_AND_OUTBOX) && !sk.starts_with(MESSAGES));
     }
 }

@@ -50,6 +50,7 @@ struct Queues {
     statuses: String,
     account: String,
     outbound: String,
+    media: String,
 }
 
 /// Everything that runs.
@@ -90,6 +91,7 @@ impl Driver {
             statuses: queue("statuses").await,
             account: queue("account").await,
             outbound: queue("outbound").await,
+            media: queue("media").await,
         };
         let secret_id = format!("{}-apps", lab.table());
         let apps = json!({"default": {"current": lab.stack.meta.app_secret, "verify_token": "token"}});
@@ -158,7 +160,8 @@ impl Driver {
         });
         let janitor = async {
             let outbound = self.queue(&self.queues.outbound);
-            let worker = Janitor { store: self.store(), outbound, clock: self.clock() };
+            let worker =
+                Janitor { store: self.store(), outbound, media: self.queue(&self.queues.media), clock: self.clock() };
             while !self.is_over() {
                 // A run that fails is followed by the next.
                 let _ = worker.sweep(now() + SignedDuration::from_mins(1)).await;

@@ -1,0 +1,110 @@
+//! The files of messages: how a message shows its own, and the way to the bytes.
+
+use crate::Api;
+use crate::auth::Member;
+use crate::error::ApiError;
+use crate::extract::MessagePath;
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use jiff::Timestamp;
+use recado_domain::media::MediaFailure;
+use recado_domain::message::MessageType;
+use recado_platform::bucket::{Bucket, Shown};
+use recado_store::{Media, MediaState};
+use recado_whatsapp::media::{extension_of, safe_file_name, type_of_file_name};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a link to a file is good (REQUIREMENTS MED-03).
+const LINK_LIFE: Duration = Duration::from_secs(15 * 60);
+
+/// A message's file, as clients see it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MediaView {
+    status: MediaStatus,
+    mime_type: Option<String>,
+    size: Option<u64>,
+    filename: String,
+    url: Option<String>,
+    url_expires_at: Option<Timestamp>,
+    failure_reason: Option<MediaFailure>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum MediaStatus {
+    Pending,
+    Stored,
+    Failed,
+}
+
+impl MediaView {
+    /// With a link to the file, if it is ours. Signing one asks nobody.
+    pub(crate) async fn new(media: Media, bucket: &Bucket, now: Timestamp) -> Result<Self, ApiError> {
+        let filename = file_name(&media);
+        let mut view = Self {
+            status: MediaStatus::Pending,
+            mime_type: media.mime_type.clone(),
+            size: None,
+            url: None,
+            url_expires_at: None,
+            failure_reason: None,
+            filename,
+        };
+        match &media.state {
+            MediaState::Pending { .. } => {}
+            MediaState::Failed { reason } => (view.status, view.failure_reason) = (MediaStatus::Failed, Some(*reason)),
+            MediaState::Stored { object, size } => {
+                let shown = Shown {
+                    mime_type: media.mime_type.as_deref().unwrap_or("application/octet-stream"),
+                    file_name: &view.filename,
+                    // What a customer calls a document may be anything; it is saved and not opened.
+                    inline: media.kind != MessageType::Document,
+                };
+                view.url = Some(bucket.link(object, shown, LINK_LIFE, now).await?);
+                view.url_expires_at = now.saturating_add(LINK_LIFE).ok();
+                (view.status, view.size) = (MediaStatus::Stored, Some(*size));
+            }
+        }
+        Ok(view)
+    }
+}
+
+/// `GET /messages/{id}/media`: leads to the file, by a link that is good for 15 minutes.
+pub(crate) async fn lead(
+    State(api): State<Arc<Api>>,
+    member: Member,
+    MessagePath(id): MessagePath,
+) -> Result<(StatusCode, [(HeaderName, String); 2]), ApiError> {
+    let media = member.store.media(id).await?.ok_or_else(|| ApiError::not_found("file"))?;
+    let view = MediaView::new(media, &api.bucket, api.clock.now()).await?;
+    match view.url {
+        Some(url) => Ok((StatusCode::FOUND, [(header::LOCATION, url), (header::CACHE_CONTROL, "no-store".to_owned())])),
+        None => match view.failure_reason {
+            Some(_) => Err(ApiError::conflict("MEDIA_FAILED", "The file could not be fetched from WhatsApp")),
+            None => Err(ApiError::conflict("MEDIA_PENDING", "The file is being fetched from WhatsApp")),
+        },
+    }
+}
+
+/// A name that is safe to save the file under: the customer's if there is one, and with an extension that says
+/// what the file is, whatever the customer's says.
+fn file_name(media: &Media) -> String {
+    let own = match media.kind {
+        MessageType::Image => "imagen",
+        MessageType::Video => "video",
+        MessageType::Audio => "audio",
+        MessageType::Sticker => "sticker",
+        _ => "documento",
+    };
+    let mut name = safe_file_name(media.filename.as_ref().map_or(own, |name| name.expose()));
+    let extension = media.mime_type.as_deref().and_then(extension_of);
+    if let Some(extension) = extension
+        && type_of_file_name(&name).and_then(|known| extension_of(known.mime)) != Some(extension)
+    {
+        name = safe_file_name(&format!("{name}.{extension}"));
+    }
+    name
+}
