@@ -16,7 +16,9 @@ use recado_domain::ids::{
 use recado_domain::message::MessageType;
 use recado_domain::personal::Personal;
 use recado_domain::tenant::Role;
+use recado_ingest::Archive;
 use recado_platform::clock::Clock;
+use recado_platform::intake::IntakeBucket;
 use recado_platform::queue::Queue;
 use recado_platform::vault::{Purpose, Vault};
 use recado_store::{
@@ -83,7 +85,7 @@ impl Lab {
 
         let first = Occupant::move_in(&stack, &store, &vault, clock.now()).await;
         Self {
-            inbound: Inbound::new(store.clone(), clock.clone()),
+            inbound: Inbound::new(store.clone(), archive_of(&stack), clock.clone()),
             outbound: Outbound {
                 store: store.clone(),
                 graph: Graph::new(&stack.meta.graph_url, "v26.0").unwrap(),
@@ -322,6 +324,11 @@ impl Occupant {
     }
 }
 
+/// Where workers keep large events, and the log's length.
+pub fn archive_of(stack: &Stack) -> Archive {
+    Archive { bucket: IntakeBucket::new(&stack.sdk_config(), stack.aws.intake_bucket.as_str()), log_days: 30 }
+}
+
 /// Somebody who is known by their phone.
 pub fn phone(wa_id: &str) -> Identities {
     Identities { wa_id: Some(WaId::parse(wa_id).unwrap()), ..Identities::default() }
@@ -336,7 +343,8 @@ fn text<'a>(item: &'a HashMap<String, AttributeValue>, name: &str) -> Option<&'a
     item.get(name)?.as_s().ok().map(String::as_str)
 }
 
-fn sqs_event(bodies: &[String]) -> SqsEvent {
+/// What a worker is given when the queue has these messages.
+pub fn sqs_event(bodies: &[String]) -> SqsEvent {
     let records = bodies.iter().enumerate().map(|(place, body)| json!({"messageId": place.to_string(), "body": body}));
     serde_json::from_value(json!({"Records": records.collect::<Vec<_>>()})).unwrap()
 }

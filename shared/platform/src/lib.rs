@@ -4,6 +4,7 @@
 //! - [`telemetry`] sets up structured logs.
 //! - [`aws`] is the one SDK configuration of a process.
 //! - [`batch`] runs queue batches: each unit on its own, failures reported one by one.
+//! - [`intake`] is the bucket for webhook events too large for a queue message or an item.
 //! - [`queue`] puts messages on a queue and checks that each was taken.
 //! - [`secret`] keeps a Secrets Manager document at hand.
 //! - [`vault`] encrypts and decrypts a tenant's tokens with KMS.
@@ -14,6 +15,7 @@
 pub mod aws;
 pub mod batch;
 pub mod clock;
+pub mod intake;
 pub mod queue;
 pub mod secret;
 pub mod settings;
