@@ -8,9 +8,11 @@
 mod api;
 mod events;
 mod ingest;
+mod logs;
 mod races;
 mod replay;
 mod round_trip;
+mod samples;
 mod sending;
 mod sweep;
 mod template;

@@ -208,7 +208,7 @@ async fn whatever_a_worker_is_doing_while_a_number_is_claimed_nothing_stays_behi
             .collect();
         let claim = async {
             tokio::time::sleep(Duration::from_millis(round * 4)).await;
-            let new = claim_of(&number, lab.occupant().waba.clone());
+            let new = claim_of(&number);
             assert_eq!(lab.store.register(&new, lab.now()).await.unwrap(), Registered::Done);
             replay.drain(&number, lab.now()).await.unwrap()
         };
@@ -229,13 +229,14 @@ async fn whatever_a_worker_is_doing_while_a_number_is_claimed_nothing_stays_behi
 }
 
 /// A tenant that claims a number.
-fn claim_of(number: &PhoneNumberId, waba_id: WabaId) -> NewTenant {
+fn claim_of(number: &PhoneNumberId) -> NewTenant {
     NewTenant {
         id: TenantId::from_bits(rand::random()),
         name: "Nueva".to_owned(),
         number: Number {
             phone_number_id: number.clone(),
-            waba_id,
+            // As in the lab.
+            waba_id: WabaId::parse(format!("1{}", number.as_str())).unwrap(),
             app: AppKey::parse("default").unwrap(),
             status: NumberStatus::Active,
             encrypted_token: vec![1],
