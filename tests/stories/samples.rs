@@ -10,7 +10,7 @@ use recado_testkit::stack::Stack;
 use recado_whatsapp::signature::{self, AppSecrets};
 use recado_whatsapp::webhook::split::{Split, split};
 use serde_json::{Value, json};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use stories::lab::Lab;
 
@@ -75,7 +75,7 @@ impl Pair {
         .await;
     }
 
-    /// Everything that is stored for the two tenants.
+    /// Everything that is stored for the two tenants, and what names their accounts and is nobody's.
     async fn items(&self) -> Vec<Item> {
         let dynamo = aws_sdk_dynamodb::Client::new(&self.stack.sdk_config());
         let mut found = Vec::new();
@@ -85,7 +85,8 @@ impl Pair {
                 .scan()
                 .table_name(&self.stack.aws.table)
                 .consistent_read(true)
-                .filter_expression("begins_with(pk, :prefix)")
+                .filter_expression("begins_with(pk, :prefix) OR contains(body, :waba)")
+                .expression_attribute_values(":waba", AttributeValue::S(tenant.waba_id.clone()))
                 .expression_attribute_values(":prefix", AttributeValue::S(format!("TENANT#{}", tenant.tenant_id)));
             found.extend(scan.into_paginator().items().send().try_collect().await.unwrap());
         }
@@ -94,7 +95,7 @@ impl Pair {
 
     /// The same text wherever and whenever the story is told: without the ids of the run, and without
     /// what dates or counts the writes.
-    fn stable(&self, item: Item) -> Value {
+    fn stable(&self, item: Item) -> String {
         let mut item: Value =
             serde_dynamo::from_item(item.into_iter().filter(|(_, value)| !value.is_b()).collect::<Item>()).unwrap();
         let fields = item.as_object_mut().unwrap();
@@ -114,11 +115,7 @@ impl Pair {
                 text = text.replace(id.as_str(), &format!("{kind}-{name}"));
             }
         }
-        serde_json::from_str(&without_ids(&text)).unwrap()
-    }
-
-    async fn stable_items(&self) -> Vec<Value> {
-        self.items().await.into_iter().map(|item| self.stable(item)).collect()
+        without_ids(&text)
     }
 }
 
@@ -149,7 +146,7 @@ fn without_ids(text: &str) -> String {
         let hexadecimal = token.bytes().all(|byte| byte.is_ascii_hexdigit());
         match (token.len(), token.split_once('_').map_or("", |(prefix, _)| prefix)) {
             (30, prefix @ ("con" | "cnv" | "msg" | "tnt")) => hidden.push_str(&format!("{prefix}_…")),
-            (13, _) if digits => hidden.push_str("(ms)"),
+            (13, _) if digits && (token.starts_with("17") || token.starts_with("18")) => hidden.push_str("(ms)"),
             (8 | 32, _) if hexadecimal && (hidden.ends_with('.') || hidden.ends_with("(ms)-")) => {
                 hidden.push_str("(digest)")
             }
@@ -183,10 +180,14 @@ async fn every_sample_posted_twice_and_replayed_gives_the_expected_items_once() 
             pair.done(&what, &pair.items_of(&body), posted).await;
         }
     }
-    // Which of two duplicates is in the log or parked first is nobody's concern: they are told once.
-    let stored: BTreeSet<_> =
-        pair.stable_items().await.iter().filter(|item| item["entity"] != "webhook").map(Value::to_string).collect();
-    insta::assert_snapshot!("every_sample", stored.into_iter().collect::<Vec<_>>().join("\n"));
+    // Items that differ in nothing but ids and times are told together. What is parked is parked for each
+    // of the two posts; all else must be there once.
+    let mut stored: BTreeMap<String, usize> = BTreeMap::new();
+    for item in pair.items().await.into_iter().filter(|item| entity(item) != "webhook") {
+        *stored.entry(pair.stable(item)).or_default() += 1;
+    }
+    let told: Vec<_> = stored.iter().map(|(item, count)| format!("{count} × {item}")).collect();
+    insta::assert_snapshot!("every_sample", told.join("\n"));
 
     replaying_everything_changes_nothing(&pair, begun).await;
 }
@@ -195,7 +196,7 @@ async fn every_sample_posted_twice_and_replayed_gives_the_expected_items_once() 
 async fn replaying_everything_changes_nothing(pair: &Pair, begun: Timestamp) {
     let dynamo = aws_sdk_dynamodb::Client::new(&pair.stack.sdk_config());
     let bare = |mut item: Item| {
-        for bookkeeping in ["rev", "updatedAt", "times", "parkedAt", "replayedAt", "mark"] {
+        for bookkeeping in BOOKKEEPING.into_iter().chain(["mark"]) {
             item.remove(bookkeeping);
         }
         item
@@ -209,7 +210,7 @@ async fn replaying_everything_changes_nothing(pair: &Pair, begun: Timestamp) {
     let before = pair.items().await;
     // A worker that gets an event writes its log entry anew, so a mark on it tells whether one did.
     let logged: Vec<_> = before.iter().filter(|item| entity(item) == "webhook").collect();
-    assert!(logged.len() > 200, "only {} events in the log", logged.len());
+    assert!(logged.len() >= 2 * samples::manifest().len(), "only {} events in the log", logged.len());
     for item in &logged {
         let update = dynamo.update_item().table_name(&pair.stack.aws.table);
         let update =
