@@ -28,6 +28,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use recado_domain::contact::Address;
 use recado_domain::ids::{ContactId, ConversationId, MessageId, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::order::MessageOrder;
+use recado_domain::status::Fact;
 use std::collections::HashMap;
 
 pub(crate) const PK: &str = "pk";
@@ -135,8 +136,11 @@ impl Key {
         Self::new(format!("TENANT#{tenant}#MESSAGE#{message}"), "POINTER")
     }
 
-    pub(crate) fn early(tenant: TenantId, message: MessageId, status: &str, at: jiff::Timestamp) -> Self {
-        Self { sk: format!("{EARLY}{status}#{:013}", at.as_millisecond()), ..Self::pointer(tenant, message) }
+    /// Of failures at the same time, each has a place of its own.
+    pub(crate) fn early(tenant: TenantId, message: MessageId, status: &str, fact: &Fact) -> Self {
+        let code = fact.error.as_ref().map(|error| format!("#{}", error.code)).unwrap_or_default();
+        let sort = format!("{EARLY}{status}#{:013}{code}", fact.at.as_millisecond());
+        Self { sk: sort, ..Self::pointer(tenant, message) }
     }
 
     pub(crate) fn parked(scope: &ParkedScope<'_>, event: &EventId) -> Self {
