@@ -9,7 +9,7 @@ use recado_testkit::samples;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use wiremock::matchers::{body_partial_json, header};
+use wiremock::matchers::{body_partial_json, header, method};
 use wiremock::{Mock, MockServer, Request as Received, ResponseTemplate};
 
 const SECRET: &str = "test-app-secret-do-not-use";
@@ -63,6 +63,7 @@ impl Setup {
             .respond_with(take_all)
             .mount(&setup.aws)
             .await;
+        Mock::given(method("PUT")).respond_with(ResponseTemplate::new(200)).mount(&setup.aws).await;
         setup
     }
 
@@ -338,7 +339,6 @@ async fn a_blank_previous_secret_is_none_and_not_one_that_anybody_knows() {
 #[tokio::test]
 async fn an_item_too_large_for_a_queue_goes_to_the_bucket_and_the_queue_carries_its_key() {
     let setup = Setup::new().await;
-    Mock::given(wiremock::matchers::method("PUT")).respond_with(ResponseTemplate::new(200)).mount(&setup.aws).await;
     let body = |size: usize| {
         let message = json!({"id": "wamid.1", "type": "x", "x": "y".repeat(size)});
         json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [{"field": "messages", "value": {
@@ -367,7 +367,8 @@ async fn an_item_too_large_for_a_queue_goes_to_the_bucket_and_the_queue_carries_
 #[tokio::test]
 async fn a_large_item_that_the_bucket_does_not_take_is_not_acknowledged() {
     let setup = Setup::new().await;
-    Mock::given(wiremock::matchers::method("PUT")).respond_with(ResponseTemplate::new(503)).mount(&setup.aws).await;
+    let busy = ResponseTemplate::new(503);
+    Mock::given(method("PUT")).respond_with(busy).with_priority(1).mount(&setup.aws).await;
     assert_eq!(setup.post_signed(&vec![b'x'; 1024 * 1024]).await, 503);
     assert!(setup.queued().await.is_empty(), "a key of nothing was queued");
 }
