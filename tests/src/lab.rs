@@ -18,8 +18,10 @@ use recado_domain::ids::{
 use recado_domain::message::MessageType;
 use recado_domain::personal::Personal;
 use recado_domain::tenant::Role;
+use recado_ingest::Archive;
 use recado_platform::bucket::Bucket;
 use recado_platform::clock::Clock;
+use recado_platform::intake::IntakeBucket;
 use recado_platform::queue::Queue;
 use recado_platform::vault::{Purpose, Vault};
 use recado_store::{
@@ -88,7 +90,7 @@ impl Lab {
 
         let first = Occupant::move_in(&stack, &store, &vault, clock.now()).await;
         Self {
-            inbound: Inbound::new(store.clone(), clock.clone()),
+            inbound: Inbound::new(store.clone(), archive_of(&stack), clock.clone()),
             media: Media {
                 store: store.clone(),
                 graph: Graph::new(&stack.meta.graph_url, "v26.0").unwrap(),
@@ -372,6 +374,11 @@ impl Occupant {
         store.register(&new, now).await.unwrap();
         Self { number, waba, user }
     }
+}
+
+/// Where workers keep large events, and the log's length.
+pub fn archive_of(stack: &Stack) -> Archive {
+    Archive { bucket: IntakeBucket::new(&stack.sdk_config(), stack.aws.intake_bucket.as_str()), log_days: 30 }
 }
 
 /// Somebody who is known by their phone.

@@ -8,10 +8,14 @@
 mod api;
 mod events;
 mod ingest;
+mod logs;
 mod media;
 mod races;
+mod replay;
 mod round_trip;
+mod samples;
 mod sending;
 mod sweep;
 mod template;
+mod webhook;
 mod world;

@@ -269,10 +269,10 @@ async fn a_number_claimed_while_its_messages_are_being_parked_gets_them() {
     let unowned = recado_domain::ids::PhoneNumberId::parse("1").unwrap();
     let park = |number| Park {
         scope: ParkedScope::UnroutedNumber(number),
+        event: recado_store::EventId::of(1, "b"),
         reason: "r".to_owned(),
         queue: "messages",
         body: "b",
-        received: 1,
     };
     assert_eq!(lab.store.park(&park(&unowned), lab.now()).await.unwrap(), Parked::Kept);
     assert_eq!(lab.store.park(&park(&unowned), lab.now()).await.unwrap(), Parked::Kept, "once is enough");

@@ -198,6 +198,38 @@ fn only_who_talks_to_meta_for_a_tenant_decrypts_tokens_and_the_webhook_cannot_to
 }
 
 #[test]
+fn every_bucket_is_private_and_encrypted_and_lets_claims_expire_after_every_queue_has() {
+    let template = load();
+    let buckets: Vec<_> = of_type(&template, "AWS::S3::Bucket").collect();
+    assert!(!buckets.is_empty());
+    for (name, bucket) in buckets {
+        let properties = &bucket["Properties"];
+        let open = properties["PublicAccessBlockConfiguration"].as_object().unwrap();
+        assert!(open.len() == 4 && open.values().all(|blocked| blocked == true), "{name} is not private");
+        assert!(properties["BucketEncryption"].is_object(), "{name} is not encrypted");
+    }
+    let rules = &template["Resources"]["IntakeBucket"]["Properties"]["LifecycleConfiguration"]["Rules"];
+    let claims = rules.as_array().unwrap().iter().find(|rule| rule["Prefix"] == "claims/").unwrap();
+    // Fourteen days in a queue, and as many after a redrive.
+    assert!(claims["ExpirationInDays"].as_i64().unwrap() >= 28);
+}
+
+#[test]
+fn webhooks_have_a_throttle_of_their_own() {
+    let template = load();
+    let settings = template["Resources"]["HttpStage"]["Properties"]["RouteSettings"].as_object().unwrap();
+    let webhook = |route: &Value| route["Properties"]["Target"].to_string().contains("WebhookIntegration");
+    let routes = of_type(&template, "AWS::ApiGatewayV2::Route").filter(|(_, route)| webhook(route));
+    let posts =
+        routes.filter_map(|(_, route)| route["Properties"]["RouteKey"].as_str()).filter(|key| key.starts_with("POST"));
+    let posts: Vec<_> = posts.collect();
+    assert_eq!(posts.len(), 3, "{posts:?}");
+    for route in posts {
+        assert_eq!(settings[route]["ThrottlingRateLimit"]["Ref"], "WebhookRequestsPerSecond", "{route}");
+    }
+}
+
+#[test]
 fn the_crates_keep_to_their_floors() {
     let manifest = |path: &str| std::fs::read_to_string(repository().join(path).join("Cargo.toml")).unwrap();
     let depends = |path: &str, on: &str| {

@@ -43,6 +43,8 @@ pub(crate) struct Tenant {
     pub(crate) waba_id: String,
     pub(crate) graph_token: String,
     pub(crate) tenant_id: String,
+    /// The access token of an administrator.
+    pub(crate) admin: String,
     /// The access token of an agent.
     pub(crate) agent: String,
     /// The access token of someone who may only read.
@@ -57,15 +59,20 @@ impl Tenant {
 
     /// A tenant for whose messages Meta reports these statuses, in this order.
     pub(crate) async fn with_statuses(statuses: Value) -> Self {
+        Self::of_number(&fresh_digits(), &fresh_digits(), statuses).await
+    }
+
+    /// The same, with this number of this account.
+    pub(crate) async fn of_number(phone_number_id: &str, waba_id: &str, statuses: Value) -> Self {
         let stack = stack();
-        let (phone_number_id, waba_id) = (fresh_digits(), fresh_digits());
+        let (phone_number_id, waba_id) = (phone_number_id.to_owned(), waba_id.to_owned());
         let graph_token = format!("token-{phone_number_id}");
         let number = json!({"phone_number_id": phone_number_id, "waba_id": waba_id, "token": graph_token,
             "verified_name": "Cuento", "statuses": statuses});
         stack.control_put("/numbers", &number).await;
         let mut members = Vec::new();
         let mut tokens = Vec::new();
-        for role in ["agent", "viewer"] {
+        for role in ["admin", "agent", "viewer"] {
             let email = format!("{role}-{phone_number_id}@story.example");
             let user_id = stack.create_user(&email, PASSWORD).await.unwrap();
             tokens.push(stack.sign_in(&email, PASSWORD).await.unwrap());
@@ -76,8 +83,8 @@ impl Tenant {
         let answer = stack.post(&deployment_admin().await, "/tenants", &request).await;
         assert_eq!(answer.status, 201, "registering a tenant: {}", answer.body);
         let tenant_id = answer.body["tenantId"].as_str().unwrap().to_owned();
-        let [agent, viewer] = tokens.try_into().unwrap();
-        Self { stack, phone_number_id, waba_id, graph_token, tenant_id, agent, viewer }
+        let [admin, agent, viewer] = tokens.try_into().unwrap();
+        Self { stack, phone_number_id, waba_id, graph_token, tenant_id, admin, agent, viewer }
     }
 
     /// A customer writes. Returns the wamid.

@@ -11,7 +11,7 @@
 //! **On failure:** delivered again; after that, the dead-letter queue.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use recado_ingest::Gate;
+use recado_ingest::{Archive, Gate};
 use recado_platform::batch::{self, Delivery};
 use recado_platform::clock::Clock;
 use recado_store::{Store, StoreError};
@@ -25,14 +25,15 @@ pub struct Account {
 
 impl Account {
     /// A worker on this table.
-    pub fn new(store: Store, clock: Clock) -> Self {
-        Self { gate: Gate::new(store, "account", clock) }
+    pub fn new(store: Store, archive: Archive, clock: Clock) -> Self {
+        Self { gate: Gate::new(store, archive, "account", clock) }
     }
 
     /// Keeps a batch of the queue.
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         let deliveries = batch::deliveries(event);
-        batch::each(&deliveries, |delivery| self.keep(delivery)).await
+        let response = batch::each(&deliveries, |delivery| self.keep(delivery)).await;
+        self.gate.finish(&deliveries, response).await
     }
 
     async fn keep(&self, delivery: &Delivery) -> Result<(), StoreError> {

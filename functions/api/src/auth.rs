@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use recado_domain::ids::UserId;
+use recado_domain::tenant::Role;
 use recado_store::{Membership, TenantStore};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -45,6 +46,10 @@ pub(crate) struct Member {
 /// A member who may change things.
 #[derive(Debug)]
 pub(crate) struct Writer(pub(crate) Member);
+
+/// A member who manages the tenant.
+#[derive(Debug)]
+pub(crate) struct Admin(pub(crate) Member);
 
 /// Somebody who runs the deployment; belongs to no tenant by that.
 #[derive(Debug)]
@@ -95,6 +100,18 @@ impl FromRequestParts<Arc<Api>> for Writer {
             Ok(Self(member))
         } else {
             Err(ApiError::forbidden("Your role only allows reading"))
+        }
+    }
+}
+
+impl FromRequestParts<Arc<Api>> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
+        let member = Member::from_request_parts(parts, api).await?;
+        match member.membership.role() {
+            Role::Admin => Ok(Self(member)),
+            Role::Agent | Role::Viewer => Err(ApiError::forbidden("Only an administrator of the tenant may do this")),
         }
     }
 }

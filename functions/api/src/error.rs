@@ -6,7 +6,9 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use lambda_http::RequestExt;
+use recado_ingest::ReplayError;
 use recado_platform::bucket::BucketError;
+use recado_platform::intake::IntakeError;
 use recado_platform::telemetry;
 use recado_platform::vault::VaultError;
 use recado_store::StoreError;
@@ -103,6 +105,18 @@ impl From<VaultError> for ApiError {
 impl From<BucketError> for ApiError {
     fn from(error: BucketError) -> Self {
         Self::internal(telemetry::chain(&error))
+    }
+}
+
+impl From<ReplayError> for ApiError {
+    fn from(error: ReplayError) -> Self {
+        Self::unavailable(StatusCode::SERVICE_UNAVAILABLE, "Not everything was replayed; try again in a moment", &error)
+    }
+}
+
+impl From<IntakeError> for ApiError {
+    fn from(error: IntakeError) -> Self {
+        Self::unavailable(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment", &error)
     }
 }
 

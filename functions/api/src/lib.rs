@@ -17,6 +17,7 @@ pub mod auth;
 mod conversations;
 pub mod cursor;
 pub mod error;
+mod events;
 mod extract;
 mod media;
 mod messages;
@@ -29,8 +30,10 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
+use recado_ingest::Replay;
 use recado_platform::bucket::Bucket;
 use recado_platform::clock::Clock;
+use recado_platform::intake::IntakeBucket;
 use recado_platform::vault::Vault;
 use recado_store::Store;
 use recado_whatsapp::graph::Graph;
@@ -54,6 +57,10 @@ pub struct Api {
     pub tokens: TokenVerifier,
     /// Signs the cursors of lists.
     pub cursor_key: Arc<CursorKey>,
+    /// Puts events back on their queues.
+    pub replay: Replay,
+    /// Where large events are.
+    pub intake: IntakeBucket,
     /// The time.
     pub clock: Clock,
 }
@@ -66,9 +73,24 @@ pub fn router(api: Api) -> Router {
         .route("/api/whatsapp/conversations/{id}/messages", get(messages::list).post(messages::send))
         .route("/api/whatsapp/messages/{id}/media", get(media::lead))
         .route("/api/whatsapp/tenants", post(tenants::register))
+        .merge(events_below("/api/whatsapp"))
+        .merge(events_below("/api/whatsapp/deployment"))
         .fallback(async || ApiError::not_found("route"))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(error::finish))
         .with_state(Arc::new(api))
+}
+
+/// The webhook log and what is parked: a tenant's, or the deployment's.
+fn events_below(path: &str) -> Router<Arc<Api>> {
+    Router::new()
+        .route(&format!("{path}/webhook-logs"), get(events::logged))
+        .route(&format!("{path}/webhook-logs/replay"), post(events::replay_log))
+        .route(&format!("{path}/webhook-logs/{{id}}"), get(events::show_logged))
+        .route(&format!("{path}/webhook-logs/{{id}}/replay"), post(events::replay_logged))
+        .route(&format!("{path}/parked"), get(events::parked))
+        .route(&format!("{path}/parked/replay"), post(events::replay_all_parked))
+        .route(&format!("{path}/parked/{{id}}"), get(events::show_parked))
+        .route(&format!("{path}/parked/{{id}}/replay"), post(events::replay_parked))
 }

@@ -4,8 +4,10 @@ use api::auth::TokenVerifier;
 use api::cursor::CursorKey;
 use api::{Api, router};
 use lambda_http::run;
+use recado_ingest::Replay;
 use recado_platform::bucket::Bucket;
 use recado_platform::clock::Clock;
+use recado_platform::intake::IntakeBucket;
 use recado_platform::secret::SecretDocument;
 use recado_platform::settings::{optional, required};
 use recado_platform::vault::Vault;
@@ -22,8 +24,11 @@ async fn main() -> ExitCode {
         let cursor_key: SecretDocument<CursorKey> =
             SecretDocument::load(secrets, required("CURSOR_SECRET_ID")?, Clock::system()).await?;
         let version = optional("GRAPH_VERSION").unwrap_or_else(|| DEFAULT_VERSION.to_owned());
+        let store = Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?);
         let api = Api {
-            store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),
+            replay: Replay::from_settings(store.clone(), &config)?,
+            intake: IntakeBucket::new(&config, required("INTAKE_BUCKET")?),
+            store,
             vault: Vault::new(aws_sdk_kms::Client::new(&config), required("KMS_KEY_ID")?, Clock::system()),
             bucket: Bucket::new(&config, required("MEDIA_BUCKET")?),
             graph: Graph::new(&required("GRAPH_BASE_URL")?, &version)?,

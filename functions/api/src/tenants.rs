@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::personal::Personal;
 use recado_domain::tenant::Role;
+use recado_platform::telemetry;
 use recado_platform::vault::Purpose;
 use recado_store::{NewMember, NewTenant, Number, NumberStatus, Registered};
 use recado_whatsapp::graph::CallError;
@@ -17,6 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A business and its first number.
 #[derive(Debug, Deserialize)]
@@ -111,6 +113,7 @@ pub(crate) async fn register(
     match api.store.register(&new, now).await? {
         Registered::Done => {
             let NewTenant { id, name, number, .. } = new;
+            replay_what_waited(&api, &number.phone_number_id).await;
             let view = RegisteredView {
                 tenant_id: id,
                 name,
@@ -123,6 +126,23 @@ pub(crate) async fn register(
         Registered::NumberTaken => {
             Err(ApiError::conflict("NUMBER_TAKEN", "phoneNumberId: this number already belongs to a tenant"))
         }
+    }
+}
+
+/// How long a registration waits for what was parked for its number. The rest is replayed through
+/// `POST /deployment/parked/replay`.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The tenant is registered by now, so what goes wrong here does not undo it.
+async fn replay_what_waited(api: &Api, number: &PhoneNumberId) {
+    let drain = Box::pin(api.replay.drain(number, api.clock.now()));
+    match tokio::time::timeout(DRAIN_PATIENCE, drain).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(replayed)) => tracing::info!(replayed, "replayed what was parked for a number"),
+        Ok(Err(error)) => {
+            tracing::error!(error = telemetry::chain(&error), "what was parked for a number was not replayed");
+        }
+        Err(_) => tracing::error!("not all that was parked for a number was replayed in time"),
     }
 }
 

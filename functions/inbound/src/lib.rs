@@ -16,7 +16,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::future::join_all;
 use recado_domain::contact::Identities;
 use recado_domain::ids::MessageId;
-use recado_ingest::{Admitted, Gate};
+use recado_ingest::{Admitted, Archive, Gate};
 use recado_platform::batch::{self, Delivery};
 use recado_platform::clock::Clock;
 use recado_platform::telemetry::chain;
@@ -47,8 +47,8 @@ struct Group<'a> {
 
 impl Inbound {
     /// A worker on this table.
-    pub fn new(store: Store, clock: Clock) -> Self {
-        Self { gate: Gate::new(store, "messages", clock.clone()), clock }
+    pub fn new(store: Store, archive: Archive, clock: Clock) -> Self {
+        Self { gate: Gate::new(store, archive, "messages", clock.clone()), clock }
     }
 
     /// Applies a batch of the queue.
@@ -70,7 +70,7 @@ impl Inbound {
                 failed.extend(group.admitted.iter().map(|admitted| admitted.delivery.id.clone()));
             }
         }
-        batch::response(failed)
+        self.gate.finish(&deliveries, batch::response(failed)).await
     }
 
     /// Reads a delivery. `None`: it was parked, and is done with.

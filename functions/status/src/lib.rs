@@ -13,7 +13,7 @@
 //! know, or carries another tenant's callback key is parked with its reason.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
-use recado_ingest::Gate;
+use recado_ingest::{Archive, Gate};
 use recado_platform::batch::{self, Delivery};
 use recado_platform::clock::Clock;
 use recado_platform::telemetry;
@@ -30,14 +30,15 @@ pub struct Status {
 
 impl Status {
     /// A worker on this table.
-    pub fn new(store: Store, clock: Clock) -> Self {
-        Self { gate: Gate::new(store, "statuses", clock.clone()), clock }
+    pub fn new(store: Store, archive: Archive, clock: Clock) -> Self {
+        Self { gate: Gate::new(store, archive, "statuses", clock.clone()), clock }
     }
 
     /// Applies a batch of the queue.
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         let deliveries = batch::deliveries(event);
-        batch::each(&deliveries, |delivery| self.apply(delivery)).await
+        let response = batch::each(&deliveries, |delivery| self.apply(delivery)).await;
+        self.gate.finish(&deliveries, response).await
     }
 
     async fn apply(&self, delivery: &Delivery) -> Result<(), StoreError> {

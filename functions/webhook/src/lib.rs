@@ -1,11 +1,12 @@
 //! Takes Meta's webhooks.
 //!
-//! **Trigger:** HTTP API `GET` and `POST /api/whatsapp/webhook[/{app}]`. Without `{app}`, the app is
-//! called `default`.
+//! **Trigger:** HTTP API `GET` and `POST /api/whatsapp/webhook[/{app}]`, or the alias
+//! `/api/modules/live-chat/webhooks/whatsapp` (REQUIREMENTS C-01). Without `{app}`, the app is called
+//! `default`.
 //!
 //! **Promise:** `POST` answers 200 only when every item of the body is durably on a queue. Nothing is
-//! parsed before the signature over the raw bytes has been verified. `GET` answers Meta's
-//! verification.
+//! parsed before the signature over the raw bytes has been verified. An item that is too large for a
+//! queue goes to a bucket, and the queue carries its key. `GET` answers Meta's verification.
 //!
 //! **Idempotency:** none needed. A body that is delivered twice is queued twice; the workers absorb it.
 //!
@@ -22,9 +23,10 @@ use base64::engine::general_purpose::STANDARD;
 use lambda_http::http::{Method, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response};
 use recado_platform::clock::Clock;
+use recado_platform::intake::{IntakeBucket, IntakeError, Shelf};
 use recado_platform::queue::{Outgoing, Queue};
 use recado_platform::secret::SecretDocument;
-use recado_whatsapp::envelope::{Envelope, Item, Kind};
+use recado_whatsapp::envelope::{ClaimCheck, Envelope, Item, Kind};
 use recado_whatsapp::signature::{self, AppSecrets, SignatureError, VerifiedBody};
 use recado_whatsapp::webhook::split::{Split, split};
 use secrecy::{ExposeSecret, SecretString};
@@ -36,6 +38,10 @@ use subtle::ConstantTimeEq;
 
 /// The largest body that is taken; Meta documents 3 MB.
 pub const MAX_BODY: usize = 3 * 1024 * 1024;
+
+/// The largest queue message: SQS takes 1 MiB, and counts more than the text. What is larger goes to the
+/// bucket.
+pub const MAX_QUEUE_MESSAGE: usize = 900_000;
 
 /// How long putting everything on the queues may take. Meta wants an answer within seconds, and
 /// a 5xx costs nothing but a redelivery.
@@ -91,6 +97,8 @@ pub struct Webhook {
     pub statuses: Queue,
     /// Where everything else goes.
     pub account: Queue,
+    /// Where items go that are too large for a queue.
+    pub intake: IntakeBucket,
     /// The time.
     pub clock: Clock,
 }
@@ -189,6 +197,16 @@ impl Webhook {
                 vec![Item::new(Kind::Malformed, &unreadable)]
             }
         };
+        let failure = match tokio::time::timeout(BUDGET, self.send(app, items)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => recado_platform::telemetry::chain(&*error),
+            Err(_) => format!("no answer within {} s", BUDGET.as_secs()),
+        };
+        tracing::error!(app, error = failure, "a webhook could not be queued; Meta will send it again");
+        Err(Refusal::NotDurable)
+    }
+
+    async fn send(&self, app: &str, items: Vec<Item<'_>>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let received = self.clock.now().as_millisecond();
         let (mut messages, mut statuses, mut account) = (Vec::new(), Vec::new(), Vec::new());
         for item in items {
@@ -197,22 +215,25 @@ impl Webhook {
                 Kind::Status => &mut statuses,
                 Kind::Other => &mut account,
             };
-            queue.push(outgoing(app, received, item));
+            let mut outgoing = outgoing(app, received, item);
+            if outgoing.body.len() > MAX_QUEUE_MESSAGE {
+                outgoing.body = self.check_in(app, received, &outgoing.body).await?;
+            }
+            queue.push(outgoing);
         }
-        let sends = async {
-            tokio::try_join!(
-                self.messages.send_all(messages),
-                self.statuses.send_all(statuses),
-                self.account.send_all(account),
-            )
-        };
-        let failure = match tokio::time::timeout(BUDGET, sends).await {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(error)) => recado_platform::telemetry::chain(&error),
-            Err(_) => format!("no answer within {} s", BUDGET.as_secs()),
-        };
-        tracing::error!(app, error = failure, "a webhook could not be queued; Meta will send it again");
-        Err(Refusal::NotDurable)
+        tokio::try_join!(
+            self.messages.send_all(messages),
+            self.statuses.send_all(statuses),
+            self.account.send_all(account),
+        )?;
+        Ok(())
+    }
+
+    /// Puts an envelope into the bucket and returns what goes to the queue instead. A body has at most
+    /// three that are so large.
+    async fn check_in(&self, app: &str, received: i64, envelope: &str) -> Result<String, IntakeError> {
+        let key = self.intake.put(Shelf::Claims, envelope).await?;
+        Ok(ClaimCheck::new(app.into(), received, key.into()).to_message())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use lambda_http::{Error, run, service_fn};
 use recado_platform::clock::Clock;
+use recado_platform::intake::IntakeBucket;
 use recado_platform::queue::Queue;
 use recado_platform::secret::SecretDocument;
 use recado_platform::settings::required;
@@ -21,9 +22,11 @@ async fn main() -> ExitCode {
             messages: queue("MESSAGES_QUEUE_URL")?,
             statuses: queue("STATUSES_QUEUE_URL")?,
             account: queue("ACCOUNT_QUEUE_URL")?,
+            intake: IntakeBucket::new(&config, required("INTAKE_BUCKET")?),
             clock: Clock::system(),
         };
         webhook.refuse_to_start_without_apps().await?;
+        webhook.messages.connect().await;
         run(service_fn(async |request| Ok::<_, Error>(webhook.handle(request).await))).await
     })
     .await

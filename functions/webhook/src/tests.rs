@@ -9,7 +9,7 @@ use recado_testkit::samples;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use wiremock::matchers::{body_partial_json, header};
+use wiremock::matchers::{body_partial_json, header, method};
 use wiremock::{Mock, MockServer, Request as Received, ResponseTemplate};
 
 const SECRET: &str = "test-app-secret-do-not-use";
@@ -51,6 +51,7 @@ impl Setup {
             messages: queue("messages"),
             statuses: queue("statuses"),
             account: queue("account"),
+            intake: IntakeBucket::new(&config, "intake"),
             clock,
         };
         Self { webhook, aws, time }
@@ -62,6 +63,7 @@ impl Setup {
             .respond_with(take_all)
             .mount(&setup.aws)
             .await;
+        Mock::given(method("PUT")).respond_with(ResponseTemplate::new(200)).mount(&setup.aws).await;
         setup
     }
 
@@ -332,4 +334,77 @@ async fn a_blank_previous_secret_is_none_and_not_one_that_anybody_knows() {
     let setup = Setup::with_apps(json!({"default": {"current": SECRET, "previous": "", "verify_token": "t"}})).await;
     let forged = signature::sign(b"{}", &"".into());
     assert_eq!(setup.post("/api/whatsapp/webhook", &b"{}"[..], Some(&forged)).await, 401);
+}
+
+#[tokio::test]
+async fn an_item_too_large_for_a_queue_goes_to_the_bucket_and_the_queue_carries_its_key() {
+    let setup = Setup::new().await;
+    let body = |size: usize| {
+        let message = json!({"id": "wamid.1", "type": "x", "x": "y".repeat(size)});
+        json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [{"field": "messages", "value": {
+            "metadata": {"phone_number_id": "2"}, "messages": [message]}}]}]})
+        .to_string()
+    };
+    assert_eq!(setup.post_signed(body(890_000).as_bytes()).await, 200);
+    assert_eq!(setup.post_signed(body(900_000).as_bytes()).await, 200);
+    assert_eq!(setup.post_signed(body(900_000).as_bytes()).await, 200, "the same once more");
+    let queued = setup.queued().await;
+    assert!(queued[0].1["item"]["raw"]["id"] == "wamid.1" && queued[0].1.get("claim").is_none());
+
+    let requests = setup.aws.received_requests().await.unwrap();
+    let puts: Vec<_> = requests.iter().filter(|request| request.method.as_str() == "PUT").collect();
+    assert_eq!((puts.len(), puts[0].url.path()), (2, puts[1].url.path()), "the key comes from the content");
+    let check = &queued[1].1;
+    assert_eq!(
+        (&check["v"], &check["app"], &check["received"]),
+        (&json!(1), &json!("default"), &json!(1_795_171_200_000_i64))
+    );
+    assert_eq!(puts[0].url.path(), format!("/intake/{}", check["claim"].as_str().unwrap()));
+    let kept: Value = serde_json::from_slice(&puts[0].body).unwrap();
+    assert_eq!(kept["item"]["raw"]["x"].as_str().unwrap().len(), 900_000, "the envelope as the queue would have it");
+}
+
+#[tokio::test]
+async fn a_large_item_that_the_bucket_does_not_take_is_not_acknowledged() {
+    let setup = Setup::new().await;
+    let busy = ResponseTemplate::new(503);
+    Mock::given(method("PUT")).respond_with(busy).with_priority(1).mount(&setup.aws).await;
+    assert_eq!(setup.post_signed(&vec![b'x'; 1024 * 1024]).await, 503);
+    assert!(setup.queued().await.is_empty(), "a key of nothing was queued");
+}
+
+#[tokio::test]
+async fn whatever_entry_of_a_batch_the_queue_refuses_the_body_is_not_acknowledged() {
+    for place in 0..10 {
+        let setup = Setup::with_apps(default_apps()).await;
+        let all_but_one = move |request: &Received| {
+            let asked: Value = request.body_json().unwrap();
+            let ids = asked["Entries"].as_array().unwrap().iter().map(|entry| entry["Id"].clone());
+            let (refused, taken): (Vec<_>, Vec<_>) = ids.partition(|id| *id == json!(place.to_string()));
+            let taken: Vec<_> =
+                taken.iter().map(|id| json!({"Id": id, "MessageId": "m", "MD5OfMessageBody": "x"})).collect();
+            let refused: Vec<_> =
+                refused.iter().map(|id| json!({"Id": id, "SenderFault": false, "Code": "Busy"})).collect();
+            ResponseTemplate::new(200).set_body_json(json!({"Successful": taken, "Failed": refused}))
+        };
+        Mock::given(header("x-amz-target", "AmazonSQS.SendMessageBatch"))
+            .respond_with(all_but_one)
+            .mount(&setup.aws)
+            .await;
+        let messages: Vec<_> = (0..10).map(|number| json!({"id": format!("wamid.{number}")})).collect();
+        let body = json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [{"field": "messages", "value": {
+            "metadata": {"phone_number_id": "2"}, "messages": messages}}]}]});
+        assert_eq!(setup.post_signed(body.to_string().as_bytes()).await, 503, "entry {place} was refused");
+    }
+}
+
+#[tokio::test]
+async fn the_alias_is_the_same_webhook() {
+    let setup = Setup::new().await;
+    let body = samples::webhook("msg_text.json");
+    let signature = signature::sign(&body, &SECRET.into());
+    let alias = "/api/modules/live-chat/webhooks/whatsapp";
+    assert_eq!(setup.post(alias, body.as_slice(), Some(&signature)).await, 200);
+    assert_eq!(setup.post(alias, body.as_slice(), None).await, 401);
+    assert_eq!(setup.queued().await[0].1["app"], "default");
 }

@@ -383,6 +383,7 @@ fn describe(options: &Options, outputs: &HashMap<String, String>) -> anyhow::Res
             stack_name: deploy::STACK_NAME.to_owned(),
             table: output("TableName")?,
             media_bucket: Some(output("MediaBucketName")?),
+            intake_bucket: output("IntakeBucketName")?,
             queues,
             dead_letter_queues,
         },

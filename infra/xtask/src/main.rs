@@ -7,6 +7,7 @@ mod deploy;
 mod lifecycle;
 mod process;
 mod python;
+mod replay;
 mod report;
 mod seed;
 mod test;
@@ -54,6 +55,10 @@ enum Command {
         /// Whose; the first demo tenant's first user, if missing.
         email: Option<String>,
     },
+    /// Puts webhook events back on their queues, through the API. Applying them again changes nothing.
+    Replay(replay::Replay),
+    /// Counts the dead letters of each queue and, with --run, moves them back.
+    Redrive(replay::Redrive),
     /// Runs every check and every test, on a local stack of its own.
     Test,
     /// Lets everything happen at once, with faults, on a local stack of its own, and counts what is lost
@@ -91,6 +96,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Down => lifecycle::down(&local),
         Command::Token { email } => token(&local, email.as_deref()).await,
+        Command::Replay(asked) => replay::replay(&running_stack(&local)?, &asked).await,
+        Command::Redrive(asked) => replay::redrive(&running_stack(&local)?, &asked).await,
         Command::Test => test::run(&local).await,
         Command::Chaos { arguments } => test::chaos(&local, &arguments).await,
         Command::Bench { build } => bench::run(&local, build).await,
@@ -102,9 +109,13 @@ fn local_folder() -> PathBuf {
     repository().join(".local")
 }
 
-async fn token(local: &Path, email: Option<&str>) -> anyhow::Result<()> {
+fn running_stack(local: &Path) -> anyhow::Result<Stack> {
     let path = local.join("stack.json");
-    let stack = Stack::load(&path).with_context(|| format!("no stack is running: {} is missing", path.display()))?;
+    Stack::load(&path).with_context(|| format!("no stack is running: {} is missing", path.display()))
+}
+
+async fn token(local: &Path, email: Option<&str>) -> anyhow::Result<()> {
+    let stack = running_stack(local)?;
     let users = stack.tenants.iter().flat_map(|tenant| &tenant.users);
     let user = users
         .into_iter()

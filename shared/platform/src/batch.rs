@@ -6,6 +6,7 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
+use std::sync::OnceLock;
 
 /// One message as the queue delivered it.
 #[derive(Debug, Clone)]
@@ -14,6 +15,25 @@ pub struct Delivery {
     pub id: String,
     /// What it says.
     pub body: String,
+    /// What the message stands for, once that was fetched.
+    fetched: OnceLock<String>,
+}
+
+impl Delivery {
+    /// A message of this id and text.
+    pub const fn new(id: String, body: String) -> Self {
+        Self { id, body, fetched: OnceLock::new() }
+    }
+
+    /// What the message says or, if it only stood for that, what was fetched instead.
+    pub fn text(&self) -> &str {
+        self.fetched.get().unwrap_or(&self.body)
+    }
+
+    /// Remembers what the message stands for.
+    pub fn set_fetched(&self, text: String) -> &str {
+        self.fetched.get_or_init(|| text)
+    }
 }
 
 /// The deliveries of a batch.
@@ -21,7 +41,7 @@ pub fn deliveries(event: SqsEvent) -> Vec<Delivery> {
     event
         .records
         .into_iter()
-        .map(|record| Delivery { id: record.message_id.unwrap_or_default(), body: record.body.unwrap_or_default() })
+        .map(|record| Delivery::new(record.message_id.unwrap_or_default(), record.body.unwrap_or_default()))
         .collect()
 }
 
@@ -72,8 +92,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_failed_or_panicked_is_delivered_again() {
-        let deliveries =
-            ["works", "fails", "panics"].map(|how| Delivery { id: format!("m-{how}"), body: how.to_owned() });
+        let deliveries = ["works", "fails", "panics"].map(|how| Delivery::new(format!("m-{how}"), how.to_owned()));
         let response = each(&deliveries, async |delivery| match delivery.body.as_str() {
             "fails" => Err(No),
             "panics" => panic!("a planted panic"),

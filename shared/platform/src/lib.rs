@@ -5,6 +5,7 @@
 //! - [`aws`] is the one SDK configuration of a process.
 //! - [`batch`] runs queue batches: each unit on its own, failures reported one by one.
 //! - [`bucket`] keeps files: streams go in part by part, signed links lead to them.
+//! - [`intake`] is the bucket for webhook events too large for a queue message or an item.
 //! - [`queue`] puts messages on a queue and checks that each was taken.
 //! - [`secret`] keeps a Secrets Manager document at hand.
 //! - [`vault`] encrypts and decrypts a tenant's tokens with KMS.
@@ -16,6 +17,7 @@ pub mod aws;
 pub mod batch;
 pub mod bucket;
 pub mod clock;
+pub mod intake;
 pub mod queue;
 pub mod secret;
 pub mod settings;

@@ -78,6 +78,15 @@ impl Queue {
         Self { client, url }
     }
 
+    /// Opens a connection, so that the first message need not wait for the TLS handshake. For the start of
+    /// a process; should it fail, the first message opens one.
+    pub async fn connect(&self) {
+        let asked = self.client.get_queue_attributes().queue_url(&self.url).send().await;
+        if let Err(error) = asked {
+            tracing::debug!(error = crate::telemetry::chain(&error), "no connection to the queue yet");
+        }
+    }
+
     /// Puts all of the messages on the queue, in as few calls as its limits allow, side by side.
     ///
     /// `Ok` means that every single one was taken. On an error some may have been: whoever sends

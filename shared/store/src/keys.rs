@@ -18,15 +18,18 @@
 //! | statuses that came before their message | query `TENANT#t#MESSAGE#m` / `EARLY#…` |
 //! | everything unfinished, by kind and due date | index `due`: `DUE#kind#shard` / time |
 //! | parked items of a tenant; of a number nobody owns; of nobody | query `TENANT#t#PARKED`, `NUMBER#n`, `PARKED` / `PARKED#…` |
+//! | webhook log by tenant and day, newest first; of what is no tenant's | query each `TENANT#t#LOG#day#shard`, `LOG#day#shard` / `LOG#…` |
 //!
 //! The `inbox` index carries whole items, the `due` index only keys. Both have a shard in their
 //! partition key because a throttled index rejects base writes; there is one shard until a tenant
 //! needs more.
 
+use crate::event::EventId;
 use aws_sdk_dynamodb::types::AttributeValue;
 use recado_domain::contact::Address;
 use recado_domain::ids::{ContactId, ConversationId, MessageId, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::order::MessageOrder;
+use recado_domain::status::Fact;
 use std::collections::HashMap;
 
 pub(crate) const PK: &str = "pk";
@@ -64,6 +67,12 @@ pub(crate) const MEDIA: &str = "MEDIA#";
 pub(crate) const CONVERSATION_AND_OUTBOX: &str = "CONVERSATION";
 /// The sort key prefix of statuses that came before their message.
 pub(crate) const EARLY: &str = "EARLY#";
+/// The sort key prefix of parked items.
+pub(crate) const PARKED: &str = "PARKED#";
+/// The sort key prefix of logged webhook events.
+pub(crate) const LOGGED: &str = "LOG#";
+/// How many shards a day of the webhook log has: one partition takes 1,000 writes a second.
+pub(crate) const LOG_SHARDS: u32 = 4;
 /// The sort key prefix of a person's memberships.
 pub(crate) const MEMBERS: &str = "MEMBER#";
 
@@ -137,17 +146,19 @@ impl Key {
         Self::new(format!("TENANT#{tenant}#MESSAGE#{message}"), "POINTER")
     }
 
-    pub(crate) fn early(tenant: TenantId, message: MessageId, status: &str, at: jiff::Timestamp) -> Self {
-        Self { sk: format!("{EARLY}{status}#{:013}", at.as_millisecond()), ..Self::pointer(tenant, message) }
+    /// Of failures at the same time, each has a place of its own.
+    pub(crate) fn early(tenant: TenantId, message: MessageId, status: &str, fact: &Fact) -> Self {
+        let code = fact.error.as_ref().map(|error| format!("#{}", error.code)).unwrap_or_default();
+        let sort = format!("{EARLY}{status}#{:013}{code}", fact.at.as_millisecond());
+        Self { sk: sort, ..Self::pointer(tenant, message) }
     }
 
-    pub(crate) fn parked(scope: &ParkedScope<'_>, received: i64, digest: &str) -> Self {
-        let pk = match scope {
-            ParkedScope::Tenant(tenant) => format!("TENANT#{tenant}#PARKED"),
-            ParkedScope::UnroutedNumber(number) => format!("NUMBER#{}", number.as_str()),
-            ParkedScope::Nobody => "PARKED".to_owned(),
-        };
-        Self::new(pk, format!("PARKED#{received:013}#{digest}"))
+    pub(crate) fn parked(scope: &ParkedScope<'_>, event: &EventId) -> Self {
+        Self::new(parked_partition(scope), format!("{PARKED}{event}"))
+    }
+
+    pub(crate) fn logged(scope: LogScope, event: &EventId) -> Self {
+        Self::new(log_partition(scope, &event.day(), event.shard(LOG_SHARDS)), format!("{LOGGED}{event}"))
     }
 
     /// The key as DynamoDB takes it.
@@ -174,6 +185,30 @@ pub enum ParkedScope<'a> {
     UnroutedNumber(&'a PhoneNumberId),
     /// It does not even name a number.
     Nobody,
+}
+
+/// In whose webhook log an event stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogScope {
+    /// In this tenant's.
+    Tenant(TenantId),
+    /// In the deployment's: no tenant was proven.
+    Deployment,
+}
+
+pub(crate) fn parked_partition(scope: &ParkedScope<'_>) -> String {
+    match scope {
+        ParkedScope::Tenant(tenant) => format!("TENANT#{tenant}#PARKED"),
+        ParkedScope::UnroutedNumber(number) => format!("NUMBER#{}", number.as_str()),
+        ParkedScope::Nobody => "PARKED".to_owned(),
+    }
+}
+
+pub(crate) fn log_partition(scope: LogScope, day: &str, shard: u32) -> String {
+    match scope {
+        LogScope::Tenant(tenant) => format!("TENANT#{tenant}#LOG#{day}#{shard}"),
+        LogScope::Deployment => format!("LOG#{day}#{shard}"),
+    }
 }
 
 pub(crate) fn conversation_partition(tenant: TenantId, conversation: ConversationId) -> String {

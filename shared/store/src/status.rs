@@ -150,7 +150,7 @@ impl TenantStore {
     async fn wait(&self, alias: MessageId, report: &StatusReport, now: Timestamp) -> Result<bool, StoreError> {
         let expires_at = now.saturating_add(EARLY_KEEP).unwrap_or(Timestamp::MAX);
         let record = EarlyRecord { status: report.status, fact: report.fact.clone(), since: now, expires_at };
-        let key = Key::early(self.tenant, alias, report.status.as_str(), report.fact.at);
+        let key = Key::early(self.tenant, alias, report.status.as_str(), &report.fact);
         let mut item = item::item(key, "early-status", &record);
         due::set(&mut item, DueKind::Early, due_shard(alias.to_bits()), record.due(now));
         let writes = vec![

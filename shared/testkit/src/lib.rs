@@ -3,6 +3,7 @@
 //! - [`samples`]: what Meta sends.
 //! - `stack`: a running local stack, as `stack.json` describes it.
 //! - `template`: the deployment's template, as data.
+//! - `redrive`: from a dead-letter queue back to the queue it serves.
 //! - `aws`: clients for a server on this machine.
 //!
 //! All but the samples come with the feature `stack`.
@@ -10,6 +11,8 @@
 
 #[cfg(feature = "stack")]
 pub mod aws;
+#[cfg(feature = "stack")]
+pub mod redrive;
 pub mod samples;
 #[cfg(feature = "stack")]
 pub mod stack;

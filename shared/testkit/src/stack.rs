@@ -52,6 +52,8 @@ pub struct Aws {
     pub table: String,
     /// The bucket for media.
     pub media_bucket: Option<String>,
+    /// The bucket for webhook events that are too large for a queue message or an item.
+    pub intake_bucket: String,
     /// The queues' URLs, by name.
     pub queues: BTreeMap<String, Option<String>>,
     /// The URLs of their dead-letter queues.

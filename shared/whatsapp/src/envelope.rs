@@ -95,6 +95,39 @@ pub struct Envelope<'a> {
     pub item: Item<'a>,
 }
 
+/// A queue message that stands for an envelope which is too large for the queue and lies in a bucket.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ClaimCheck<'a> {
+    /// The version of this form: 1.
+    pub v: u8,
+    /// The Meta app whose secret signed the body.
+    #[serde(borrow)]
+    pub app: Cow<'a, str>,
+    /// When the body was received, in milliseconds since 1970.
+    pub received: i64,
+    /// The key under which the envelope lies.
+    #[serde(borrow)]
+    pub claim: Cow<'a, str>,
+}
+
+impl<'a> ClaimCheck<'a> {
+    /// Stands for the envelope under this key.
+    pub const fn new(app: Cow<'a, str>, received: i64, claim: Cow<'a, str>) -> Self {
+        Self { v: VERSION, app, received, claim }
+    }
+
+    /// Writes it as a queue message.
+    pub fn to_message(&self) -> String {
+        serde_json::to_string(self).expect("a claim check is representable as JSON")
+    }
+
+    /// Reads a queue message; an envelope itself is an error, and the other way round.
+    pub fn parse(body: &'a str) -> Result<Self, EnvelopeError> {
+        let check: Self = serde_json::from_str(body).map_err(|error| EnvelopeError::Unreadable(error.into()))?;
+        if check.v == VERSION { Ok(check) } else { Err(EnvelopeError::Version(check.v)) }
+    }
+}
+
 /// How much an envelope usually adds to what it holds, in bytes.
 const AROUND: usize = 256;
 

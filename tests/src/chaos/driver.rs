@@ -19,7 +19,9 @@ use recado_domain::ids::{Bsuid, ClientMessageId, TenantId, WaId};
 use recado_domain::message::MessageType;
 use recado_domain::personal::Personal;
 use recado_domain::wake_up::WakeUp;
+use recado_ingest::Archive;
 use recado_platform::clock::Clock;
+use recado_platform::intake::IntakeBucket;
 use recado_platform::queue::{Outgoing, Queue};
 use recado_platform::secret::SecretDocument;
 use recado_platform::vault::Vault;
@@ -123,6 +125,14 @@ impl Driver {
         Store::new(aws_sdk_dynamodb::Client::new(&self.config()), self.lab.table())
     }
 
+    fn archive(&self) -> Archive {
+        Archive { bucket: self.intake(), log_days: 30 }
+    }
+
+    fn intake(&self) -> IntakeBucket {
+        IntakeBucket::new(&self.config(), self.lab.stack.aws.intake_bucket.as_str())
+    }
+
     fn clock(&self) -> Clock {
         self.lab.clock()
     }
@@ -139,11 +149,11 @@ impl Driver {
     pub(super) async fn work(&self) {
         let now = || self.lab.now();
         let inbound = (0..4).map(|who| async move {
-            let worker = Inbound::new(self.store(), self.clock());
+            let worker = Inbound::new(self.store(), self.archive(), self.clock());
             self.poll(&self.queues.messages, who, async |event| worker.handle(event).await).await;
         });
         let status = (10..13).map(|who| async move {
-            let worker = Status::new(self.store(), self.clock());
+            let worker = Status::new(self.store(), self.archive(), self.clock());
             self.poll(&self.queues.statuses, who, async |event| worker.handle(event).await).await;
         });
         let outbound = (20..23).map(|who| async move {
@@ -244,6 +254,7 @@ impl Driver {
             messages: self.queue(&self.queues.messages),
             statuses: self.queue(&self.queues.statuses),
             account: self.queue(&self.queues.account),
+            intake: self.intake(),
             clock: self.clock(),
         }
     }

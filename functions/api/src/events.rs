@@ -1,0 +1,400 @@
+//! What Meta sent: the webhook log, what is parked, and putting both back on their queues.
+//!
+//! For the administrators of a tenant; below `/deployment`, for those of the deployment: what belongs to
+//! no tenant, and what waits for whoever claims a number. Applying an event again changes nothing, so
+//! replaying needs no more care than asking for it.
+
+use crate::Api;
+use crate::auth::{Admin, DeploymentAdmin};
+use crate::conversations::List;
+use crate::error::ApiError;
+use crate::extract::{JsonBody, Paging};
+use axum::Json;
+use axum::extract::{FromRequestParts, MatchedPath, Path, Query, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use recado_domain::ids::{PhoneNumberId, TenantId};
+use recado_store::{EventId, EventOutcome, LogScope, LoggedEvent, ParkedItem, ParkedScope};
+use recado_whatsapp::envelope::{ClaimCheck, Envelope, Kind};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+/// How many events one request replays before it asks to be continued.
+const MOST_REPLAYED: usize = 500;
+
+/// How many events are read at a time while replaying.
+const REPLAY_PAGE: usize = 100;
+
+/// Whose events somebody administers.
+#[derive(Debug)]
+pub(crate) enum Desk {
+    Tenant(TenantId),
+    /// The deployment's, or what waits for a number.
+    Deployment(Option<PhoneNumberId>),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Which {
+    phone_number_id: Option<PhoneNumberId>,
+}
+
+impl FromRequestParts<Arc<Api>> for Desk {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
+        let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
+        if !path.starts_with("/api/whatsapp/deployment/") {
+            let Admin(member) = Admin::from_request_parts(parts, api).await?;
+            return Ok(Self::Tenant(member.store.tenant()));
+        }
+        DeploymentAdmin::from_request_parts(parts, api).await?;
+        let invalid = |_| ApiError::invalid("phoneNumberId", "is not a phone number id");
+        let Query(which) = Query::<Which>::from_request_parts(parts, api).await.map_err(invalid)?;
+        Ok(Self::Deployment(which.phone_number_id))
+    }
+}
+
+impl Desk {
+    const fn log(&self) -> LogScope {
+        match self {
+            Self::Tenant(tenant) => LogScope::Tenant(*tenant),
+            Self::Deployment(_) => LogScope::Deployment,
+        }
+    }
+
+    fn parked(&self) -> ParkedScope<'_> {
+        match self {
+            Self::Tenant(tenant) => ParkedScope::Tenant(*tenant),
+            Self::Deployment(Some(number)) => ParkedScope::UnroutedNumber(number),
+            Self::Deployment(None) => ParkedScope::Nobody,
+        }
+    }
+
+    /// To whom cursors are sealed. No tenant has the deployment's id: tenants' ids begin with a time.
+    const fn owner(&self) -> TenantId {
+        match self {
+            Self::Tenant(tenant) => *tenant,
+            Self::Deployment(_) => TenantId::from_bits(0),
+        }
+    }
+
+    /// The name of a list, for its cursors.
+    fn list(&self, name: &str) -> String {
+        match self {
+            Self::Deployment(Some(number)) => format!("{name}/{}", number.as_str()),
+            Self::Tenant(_) | Self::Deployment(None) => name.to_owned(),
+        }
+    }
+
+    /// Whose turn replayed events count against at their queue.
+    fn group(&self) -> String {
+        match self {
+            Self::Tenant(tenant) => tenant.to_string(),
+            Self::Deployment(_) => "deployment".to_owned(),
+        }
+    }
+
+    fn open(&self, api: &Api, list: &str, cursor: Option<String>) -> Result<Option<EventId>, ApiError> {
+        let open = |cursor: String| {
+            let position = api.cursor_key.open(self.owner(), list, &cursor)?;
+            EventId::parse(&position).map_err(|_| ApiError::invalid("cursor", "is not a cursor of this list"))
+        };
+        cursor.map(open).transpose()
+    }
+
+    fn seal(&self, api: &Api, list: &str, position: Option<String>) -> Option<String> {
+        position.map(|position| api.cursor_key.seal(self.owner(), list, &position))
+    }
+}
+
+/// The event in a path. One that cannot be a name of an event is the name of nothing.
+pub(crate) struct EventPath(EventId);
+
+impl<S: Send + Sync> FromRequestParts<S> for EventPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let none = || ApiError::not_found("event");
+        let Path(text): Path<String> = Path::from_request_parts(parts, state).await.map_err(|_| none())?;
+        EventId::parse(&text).map(Self).map_err(|_| none())
+    }
+}
+
+/// What is known of an event without reading what it says.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EventView {
+    id: EventId,
+    queue: String,
+    received_at: Option<Timestamp>,
+    app: Option<String>,
+    kind: Option<Kind>,
+    field: Option<String>,
+    position: Option<u32>,
+    phone_number_id: Option<String>,
+    waba_id: Option<String>,
+    /// What Meta sent; only where a single event is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<Box<RawValue>>,
+    /// The contact that Meta sent along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact: Option<Box<RawValue>>,
+}
+
+impl EventView {
+    fn new(id: EventId, queue: &str, body: &str, whole: bool) -> Self {
+        let envelope = Envelope::parse(body).ok();
+        let check = ClaimCheck::parse(body).ok();
+        let app = envelope.as_ref().map(|envelope| &envelope.app).or(check.as_ref().map(|check| &check.app));
+        let item = envelope.as_ref().map(|envelope| &envelope.item);
+        let text = |text: Option<&std::borrow::Cow<'_, str>>| text.map(ToString::to_string);
+        Self {
+            id,
+            queue: queue.to_owned(),
+            received_at: Timestamp::from_millisecond(id.received()).ok().filter(|_| id.received() > 0),
+            app: app.map(ToString::to_string),
+            kind: item.map(|item| item.kind),
+            field: text(item.and_then(|item| item.field.as_ref())),
+            position: item.map(|item| item.position),
+            phone_number_id: text(item.and_then(|item| item.phone_number_id.as_ref())),
+            waba_id: text(item.and_then(|item| item.waba_id.as_ref())),
+            payload: item.filter(|_| whole).map(|item| item.raw.to_owned()),
+            contact: item.filter(|_| whole).and_then(|item| item.contact).map(RawValue::to_owned),
+        }
+    }
+
+    /// The event with what Meta sent, even if that lies in the bucket.
+    async fn whole(api: &Api, id: EventId, queue: &str, body: &str) -> Result<Self, ApiError> {
+        let Ok(check) = ClaimCheck::parse(body) else { return Ok(Self::new(id, queue, body, true)) };
+        let fetched = api.intake.get(&check.claim).await?;
+        Ok(Self::new(id, queue, fetched.as_deref().unwrap_or(body), true))
+    }
+}
+
+/// A logged event, as administrators see it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LoggedView {
+    #[serde(flatten)]
+    event: EventView,
+    outcome: EventOutcome,
+    expires_at: Option<Timestamp>,
+}
+
+impl LoggedView {
+    fn new(event: EventView, logged: &LoggedEvent) -> Self {
+        let expires_at = Timestamp::from_second(logged.expires_at).ok();
+        Self { event, outcome: logged.outcome, expires_at }
+    }
+}
+
+/// A parked event, as administrators see it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ParkedView {
+    #[serde(flatten)]
+    event: EventView,
+    reason: String,
+    parked_at: Timestamp,
+    replayed_at: Option<Timestamp>,
+}
+
+impl ParkedView {
+    fn new(event: EventView, item: &ParkedItem) -> Self {
+        let ParkedItem { reason, parked_at, replayed_at, .. } = item;
+        Self { event, reason: reason.clone(), parked_at: *parked_at, replayed_at: *replayed_at }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct DayQuery {
+    day: Option<Date>,
+}
+
+/// What to replay: everything received in `[from, to)`, as far as it is kept.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ReplayRequest {
+    #[serde(default)]
+    from: Option<Timestamp>,
+    #[serde(default)]
+    to: Option<Timestamp>,
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+impl ReplayRequest {
+    fn holds(&self, event: &EventId) -> bool {
+        let received = event.received();
+        self.from.is_none_or(|from| from.as_millisecond() <= received)
+            && self.to.is_none_or(|to| received < to.as_millisecond())
+    }
+}
+
+/// What was put back on the queues. With `nextCursor`, there is more: ask again with it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Replayed {
+    replayed: usize,
+    next_cursor: Option<String>,
+}
+
+type Accepted = (StatusCode, Json<Replayed>);
+
+const fn accepted(replayed: usize, next_cursor: Option<String>) -> Accepted {
+    (StatusCode::ACCEPTED, Json(Replayed { replayed, next_cursor }))
+}
+
+/// `GET /webhook-logs?day=2026-11-20`: what came on a day (UTC; today if missing), newest first.
+pub(crate) async fn logged(
+    State(api): State<Arc<Api>>,
+    desk: Desk,
+    day: Result<Query<DayQuery>, axum::extract::rejection::QueryRejection>,
+    paging: Paging,
+) -> Result<Json<List<LoggedView>>, ApiError> {
+    let Query(DayQuery { day }) = day.map_err(|_| ApiError::invalid("day", "must be a date such as 2026-11-20"))?;
+    let day = day.unwrap_or_else(|| date(api.clock.now()));
+    let list = format!("webhook-logs/{day}");
+    let before = desk.open(&api, &list, paging.cursor)?;
+    let limit = usize::try_from(paging.limit).unwrap_or(1);
+    let page = api.store.logged(desk.log(), day, limit, before, api.clock.now()).await?;
+    let view = |logged: &LoggedEvent| {
+        LoggedView::new(EventView::new(logged.event, &logged.queue, logged.body.expose(), false), logged)
+    };
+    Ok(Json(List { items: page.items.iter().map(view).collect(), next_cursor: desk.seal(&api, &list, page.next) }))
+}
+
+/// `GET /webhook-logs/{id}`: with what Meta sent.
+pub(crate) async fn show_logged(
+    State(api): State<Arc<Api>>,
+    desk: Desk,
+    EventPath(id): EventPath,
+) -> Result<Json<LoggedView>, ApiError> {
+    let logged = one_logged(&api, &desk, &id).await?;
+    let event = EventView::whole(&api, id, &logged.queue, logged.body.expose()).await?;
+    Ok(Json(LoggedView::new(event, &logged)))
+}
+
+/// `POST /webhook-logs/{id}/replay`.
+pub(crate) async fn replay_logged(
+    State(api): State<Arc<Api>>,
+    desk: Desk,
+    EventPath(id): EventPath,
+) -> Result<Accepted, ApiError> {
+    let logged = one_logged(&api, &desk, &id).await?;
+    api.replay.logged(&desk.group(), &[logged]).await?;
+    Ok(accepted(1, None))
+}
+
+async fn one_logged(api: &Api, desk: &Desk, id: &EventId) -> Result<LoggedEvent, ApiError> {
+    let logged = api.store.logged_one(desk.log(), id, api.clock.now()).await?;
+    logged.ok_or_else(|| ApiError::not_found("event"))
+}
+
+/// How much of the log one request looks through. Each day takes a few queries, be there events or not.
+const LONGEST_REPLAY: SignedDuration = SignedDuration::from_hours(31 * 24);
+
+/// `POST /webhook-logs/replay`: everything that came in at most 31 days, the last ones if not told which.
+pub(crate) async fn replay_log(
+    State(api): State<Arc<Api>>,
+    desk: Desk,
+    JsonBody(request): JsonBody<ReplayRequest>,
+) -> Result<Accepted, ApiError> {
+    const LIST: &str = "replay/webhook-logs";
+    let now = api.clock.now();
+    let to = request.to.unwrap_or(now).min(now);
+    let from = request.from.unwrap_or(to - LONGEST_REPLAY);
+    if to.duration_since(from) > LONGEST_REPLAY {
+        return Err(ApiError::invalid("from", "must be at most 31 days before `to`"));
+    }
+    // A cursor names the last event that was replayed.
+    let mut before = desk.open(&api, LIST, request.cursor.clone())?;
+    let last = before.and_then(|event| Timestamp::from_millisecond(event.received()).ok());
+    let mut day = date(last.unwrap_or(to));
+    let mut replayed = 0;
+    while day >= date(from) {
+        let page = api.store.logged(desk.log(), day, REPLAY_PAGE, before, now).await?;
+        let events: Vec<_> = page.items.into_iter().filter(|logged| request.holds(&logged.event)).collect();
+        api.replay.logged(&desk.group(), &events).await?;
+        replayed += events.len();
+        before = page.next.as_deref().and_then(|next| EventId::parse(next).ok());
+        if before.is_none() {
+            day = day.yesterday().map_err(|_| ApiError::invalid("from", "is too long ago"))?;
+        } else if replayed >= MOST_REPLAYED {
+            return Ok(accepted(replayed, desk.seal(&api, LIST, page.next)));
+        }
+    }
+    Ok(accepted(replayed, None))
+}
+
+/// `GET /parked`: what could not be applied, oldest first.
+pub(crate) async fn parked(
+    State(api): State<Arc<Api>>,
+    desk: Desk,
+    paging: Paging,
+) -> Result<Json<List<ParkedView>>, ApiError> {
+    let list = desk.list("parked");
+    let after = desk.open(&api, &list, paging.cursor)?;
+    let page = api.store.parked_page(&desk.parked(), paging.limit, after).await?;
+    let view =
+        |item: &ParkedItem| ParkedView::new(EventView::new(item.event, &item.queue, item.body.expose(), false), item);
+    Ok(Json(List { items: page.items.iter().map(view).collect(), next_cursor: desk.seal(&api, &list, page.next) }))
+}
+
+/// `GET /parked/{id}`: with what Meta sent.
+pub(crate) async fn show_parked(
+    State(api): State<Arc<Api>>,
+    desk: Desk,
+    EventPath(id): EventPath,
+) -> Result<Json<ParkedView>, ApiError> {
+    let item = one_parked(&api, &desk, &id).await?;
+    let event = EventView::whole(&api, id, &item.queue, item.body.expose()).await?;
+    Ok(Json(ParkedView::new(event, &item)))
+}
+
+/// `POST /parked/{id}/replay`: even if it was replayed before.
+pub(crate) async fn replay_parked(
+    State(api): State<Arc<Api>>,
+    desk: Desk,
+    EventPath(id): EventPath,
+) -> Result<Accepted, ApiError> {
+    let item = one_parked(&api, &desk, &id).await?;
+    api.replay.parked(&desk.group(), &desk.parked(), &[item], api.clock.now()).await?;
+    Ok(accepted(1, None))
+}
+
+async fn one_parked(api: &Api, desk: &Desk, id: &EventId) -> Result<ParkedItem, ApiError> {
+    api.store.parked_one(&desk.parked(), id).await?.ok_or_else(|| ApiError::not_found("event"))
+}
+
+/// `POST /parked/replay`: everything that came in a time and still waits.
+pub(crate) async fn replay_all_parked(
+    State(api): State<Arc<Api>>,
+    desk: Desk,
+    JsonBody(request): JsonBody<ReplayRequest>,
+) -> Result<Accepted, ApiError> {
+    let list = desk.list("replay/parked");
+    let mut after = desk.open(&api, &list, request.cursor.clone())?;
+    let page_size = i32::try_from(REPLAY_PAGE).unwrap_or(i32::MAX);
+    let mut replayed = 0;
+    loop {
+        let page = api.store.parked_page(&desk.parked(), page_size, after).await?;
+        let waits = |item: &ParkedItem| item.replayed_at.is_none() && request.holds(&item.event);
+        let items: Vec<_> = page.items.into_iter().filter(waits).collect();
+        api.replay.parked(&desk.group(), &desk.parked(), &items, api.clock.now()).await?;
+        replayed += items.len();
+        after = page.next.as_deref().and_then(|next| EventId::parse(next).ok());
+        if after.is_none() || replayed >= MOST_REPLAYED {
+            return Ok(accepted(replayed, desk.seal(&api, &list, page.next)));
+        }
+    }
+}
+
+fn date(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date()
+}

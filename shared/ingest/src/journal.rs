@@ -1,0 +1,71 @@
+//! What is to be logged about a batch, until it is done.
+
+use crate::Archive;
+use recado_domain::personal::Personal;
+use recado_platform::batch::Delivery;
+use recado_platform::intake::Shelf;
+use recado_store::{EventId, EventOutcome, LogEntry, LogScope, LoggedEvent, StoreError};
+use recado_whatsapp::envelope::Envelope;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Notes by delivery. Deliveries that say the same have the same note.
+#[derive(Debug, Default)]
+pub(crate) struct Journal(Mutex<HashMap<EventKey, Note>>);
+
+/// The queue message, by a digest of it.
+type EventKey = EventId;
+
+/// What became of a delivery so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Note {
+    scope: LogScope,
+    app: String,
+    received: i64,
+    outcome: EventOutcome,
+}
+
+impl Journal {
+    /// Notes in whose log a delivery belongs; it counts as applied unless it is said to be parked.
+    pub(crate) fn note(&self, delivery: &Delivery, envelope: &Envelope<'_>, scope: LogScope) {
+        let Envelope { app, received, .. } = envelope;
+        let note = Note { scope, app: app.to_string(), received: *received, outcome: EventOutcome::Applied };
+        self.notes().insert(key(delivery), note);
+    }
+
+    /// Notes that a delivery is parked.
+    pub(crate) fn parked(&self, delivery: &Delivery) {
+        if let Some(note) = self.notes().get_mut(&key(delivery)) {
+            note.outcome = EventOutcome::Parked;
+        }
+    }
+
+    /// Ends a delivery. `None` if there was nothing about it to be logged.
+    pub(crate) fn take(&self, delivery: &Delivery) -> Option<Note> {
+        self.notes().remove(&key(delivery))
+    }
+
+    fn notes(&self) -> MutexGuard<'_, HashMap<EventKey, Note>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(delivery: &Delivery) -> EventKey {
+    EventId::of(0, &delivery.body)
+}
+
+impl Note {
+    /// The entry of a queue message that says `text`.
+    pub(crate) async fn entry(&self, queue: &str, archive: &Archive, text: &str) -> Result<LogEntry, StoreError> {
+        let Self { scope, app, received, outcome } = self;
+        let body = archive.fit(Shelf::Logged, app, *received, text).await?.into_owned();
+        let logged = LoggedEvent {
+            event: EventId::of(*received, text),
+            queue: queue.to_owned(),
+            outcome: *outcome,
+            body: Personal::new(body),
+            expires_at: received / 1000 + i64::from(archive.log_days) * 24 * 60 * 60,
+        };
+        Ok(LogEntry { scope: *scope, logged })
+    }
+}
