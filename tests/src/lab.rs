@@ -121,7 +121,7 @@ impl Lab {
     /// One more inbound worker, whose calls go through this proxy.
     pub fn inbound_through(&self, proxy: &Proxy) -> Inbound {
         let client = aws_sdk_dynamodb::Client::new(&self.stack.sdk_config_at(proxy.url()));
-        Inbound::new(Store::new(client, self.table()), self.clock())
+        Inbound::new(Store::new(client, self.table()), archive_of(&self.stack), self.clock())
     }
 
     /// One more tenant on the same table.

@@ -148,7 +148,7 @@ impl Key {
 
     /// Of failures at the same time, each has a place of its own.
     pub(crate) fn early(tenant: TenantId, message: MessageId, status: &str, fact: &Fact) -> Self {
-        let code = fact.error.as_ref().map(|error| format!("#{}", error.code)).unwrap_or_default();
+        let code = fact.error.as_ref().and_then(|error| error.code).map(|code| format!("#{code}")).unwrap_or_default();
         let sort = format!("{EARLY}{status}#{:013}{code}", fact.at.as_millisecond());
         Self { sk: sort, ..Self::pointer(tenant, message) }
     }

@@ -36,7 +36,6 @@ pub use error::StoreError;
 pub use event::EventId;
 pub use inbound::{InboundBatch, NewMessage, Recorded};
 pub use item::Page;
-pub use keys::ParkedScope;
 pub use keys::{LogScope, ParkedScope};
 pub use log::{EventOutcome, LogEntry, LoggedEvent};
 pub use media::{Media, MediaState, Stored, TakenUp};
