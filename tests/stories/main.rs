@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a story stops at the first surprise")]
 
 mod api;
+mod changes;
 mod events;
 mod ingest;
 mod races;

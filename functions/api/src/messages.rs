@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use recado_domain::ids::{ClientMessageId, ConversationId, MessageId, UserId, Wamid};
-use recado_domain::message::{Direction, MessageType, preview};
+use recado_domain::message::{Direction, MessageType, Origin, preview};
 use recado_domain::personal::Personal;
 use recado_domain::status::{DeliveryError, MessageStatus};
 use recado_domain::window;
@@ -39,7 +39,11 @@ pub(crate) struct MessageView {
     timestamp: Timestamp,
     error: Option<DeliveryError>,
     reply_to: Option<ReplyToView>,
-    reactions: Vec<Value>,
+    reactions: Vec<ReactionView>,
+    edited_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+    origin: Option<Origin>,
+    referral: Option<Value>,
     media: Option<Value>,
     template: Option<Value>,
     sender_id: Option<UserId>,
@@ -56,12 +60,31 @@ struct StatusView {
 
 #[derive(Serialize)]
 struct ReplyToView {
+    id: Option<MessageId>,
     wamid: Wamid,
+}
+
+#[derive(Serialize)]
+struct ReactionView {
+    emoji: String,
+    from: &'static str,
+    at: Timestamp,
+}
+
+/// What each side put onto a message and did not take off.
+fn reactions(message: &Message) -> Vec<ReactionView> {
+    let sides = [("customer", &message.customer_reaction), ("business", &message.business_reaction)];
+    let put = sides.into_iter().filter_map(|(from, reaction)| {
+        let reaction = reaction.as_ref()?;
+        Some(ReactionView { emoji: reaction.emoji.as_ref()?.expose().clone(), from, at: reaction.at })
+    });
+    put.collect()
 }
 
 impl From<Message> for MessageView {
     fn from(message: Message) -> Self {
         let current = message.states.current();
+        let reactions = reactions(&message);
         let (sender_id, sender_name) = message
             .sender
             .map(|sender| (sender.id, sender.name.into_inner()))
@@ -78,8 +101,12 @@ impl From<Message> for MessageView {
             status_history: message.states.history().map(|(status, at)| StatusView { status, at }).collect(),
             timestamp: message.timestamp,
             error: message.states.error().cloned(),
-            reply_to: message.quoted.map(|wamid| ReplyToView { wamid }),
-            reactions: Vec::new(),
+            reply_to: message.quoted.map(|wamid| ReplyToView { id: None, wamid }),
+            reactions,
+            edited_at: message.edited_at,
+            revoked_at: message.revoked_at,
+            origin: message.origin,
+            referral: message.referral.map(Personal::into_inner),
             media: None,
             template: None,
             sender_id,

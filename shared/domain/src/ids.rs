@@ -197,6 +197,11 @@ impl ConversationId {
     pub fn between(contact: ContactId, number: &PhoneNumberId) -> Self {
         Self(derive(&["conversation", &contact.to_string(), number.as_str()]))
     }
+
+    /// Where the messages of a group that a number belongs to are kept, apart from all conversations.
+    pub fn of_group(number: &PhoneNumberId, group: &str) -> Self {
+        Self(derive(&["group", number.as_str(), group]))
+    }
 }
 
 #[cfg(test)]

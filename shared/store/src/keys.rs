@@ -14,7 +14,8 @@
 //! | messages of a conversation, either direction | query `TENANT#t#CONVERSATION#c` / `MESSAGE#…` |
 //! | inbox page by tenant and status, newest first | index `inbox`: `TENANT#t#INBOX#status#shard` / order |
 //! | message by id, by client id, by wamid | all three are message ids: get `TENANT#t#MESSAGE#m` / `POINTER` |
-//! | statuses that came before their message | query `TENANT#t#MESSAGE#m` / `EARLY#…` |
+//! | statuses and changes that came before their message | query `TENANT#t#MESSAGE#m` / `EARLY#…` |
+//! | whether a change (reaction, edit, deletion) was taken | get `TENANT#t#MESSAGE#m` / `TAKEN` |
 //! | everything unfinished, by kind and due date | index `due`: `DUE#kind#shard` / time |
 //! | parked items of a tenant; of a number nobody owns; of nobody | query `TENANT#t#PARKED`, `NUMBER#n`, `PARKED` / `PARKED#…` |
 //!
@@ -46,7 +47,7 @@ pub(crate) const DUE_SK: &str = "dueSk";
 pub(crate) enum DueKind {
     /// An outbox entry.
     Outbox,
-    /// A status that came before its message.
+    /// A status or a change that came before its message.
     Early,
 }
 
@@ -57,7 +58,7 @@ pub(crate) const DUE_SHARDS: u32 = 1;
 pub(crate) const MESSAGES: &str = "MESSAGE#";
 /// The sort key prefix that a conversation and its open outbox share, and nothing else.
 pub(crate) const CONVERSATION_AND_OUTBOX: &str = "CONVERSATION";
-/// The sort key prefix of statuses that came before their message.
+/// The sort key prefix of statuses and changes that came before their message.
 pub(crate) const EARLY: &str = "EARLY#";
 /// The sort key prefix of a person's memberships.
 pub(crate) const MEMBERS: &str = "MEMBER#";
@@ -129,6 +130,14 @@ impl Key {
 
     pub(crate) fn early(tenant: TenantId, message: MessageId, status: &str, at: jiff::Timestamp) -> Self {
         Self { sk: format!("{EARLY}{status}#{:013}", at.as_millisecond()), ..Self::pointer(tenant, message) }
+    }
+
+    pub(crate) fn early_change(tenant: TenantId, target: MessageId, change: MessageId) -> Self {
+        Self { sk: format!("{EARLY}CHANGE#{change}"), ..Self::pointer(tenant, target) }
+    }
+
+    pub(crate) fn taken(tenant: TenantId, change: MessageId) -> Self {
+        Self { sk: "TAKEN".to_owned(), ..Self::pointer(tenant, change) }
     }
 
     pub(crate) fn parked(scope: &ParkedScope<'_>, received: i64, digest: &str) -> Self {

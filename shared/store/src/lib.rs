@@ -11,6 +11,7 @@
 //! **Invariants:** only this crate knows attribute names. No `Scan`. An index read never decides an
 //! effect: indexes may lag.
 
+mod change;
 mod contacts;
 mod conversation;
 mod due;
@@ -27,13 +28,14 @@ mod stream;
 mod tenant;
 mod transaction;
 
-pub use conversation::{Conversation, ConversationStatus};
+pub use change::{Change, NewChange, What};
+pub use conversation::{Conversation, ConversationStatus, Referred};
 pub use due::EarlyWait;
 pub use error::StoreError;
 pub use inbound::{InboundBatch, NewMessage, Recorded};
 pub use item::Page;
 pub use keys::ParkedScope;
-pub use message::{Message, Sender};
+pub use message::{Message, Reaction, Sender};
 pub use outbox::{Answer, Claim, Claimed, Composed, Draft, OpenEntry, Settled};
 pub use parked::{Park, Parked, ParkedItem};
 pub use status::{Heard, StatusReport};

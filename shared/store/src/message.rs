@@ -6,8 +6,9 @@ use crate::item::{self, Item, Page};
 use crate::keys::{Key, MESSAGES, PK, Place, SK, conversation_partition};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
+use recado_domain::contact::Identities;
 use recado_domain::ids::{ClientMessageId, ConversationId, MessageId, UserId, Wamid};
-use recado_domain::message::{Direction, MessageType};
+use recado_domain::message::{Direction, MessageType, Origin};
 use recado_domain::order::MessageOrder;
 use recado_domain::personal::Personal;
 use recado_domain::status::States;
@@ -47,9 +48,51 @@ pub struct Message {
     /// The id that the client chose for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_message_id: Option<ClientMessageId>,
+    /// How it came, if not in the ordinary way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// Who wrote it, where the conversation does not say: in groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Identities>,
+    /// The advertisement through which it came, as Meta sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub referral: Option<Personal<serde_json::Value>>,
+    /// What the customer put onto it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_reaction: Option<Reaction>,
+    /// What the business put onto it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub business_reaction: Option<Reaction>,
+    /// When its words were last changed.
+    #[serde(
+        default,
+        with = "jiff::fmt::serde::timestamp::millisecond::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub edited_at: Option<Timestamp>,
+    /// When its author deleted it; nothing is left of what it said.
+    #[serde(
+        default,
+        with = "jiff::fmt::serde::timestamp::millisecond::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub revoked_at: Option<Timestamp>,
     /// When we stored it.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub created_at: Timestamp,
+}
+
+/// What one side last put onto a message, or that it took it off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reaction {
+    /// The emoji; none if it was taken off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emoji: Option<Personal<String>>,
+    /// When.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
+    /// The place of the reaction among all messages: the last one counts.
+    pub order: MessageOrder,
 }
 
 /// The agent who wrote a message.

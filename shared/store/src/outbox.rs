@@ -162,6 +162,13 @@ impl TenantStore {
                 timestamp: now,
                 sender: Some(draft.sender.clone()),
                 client_message_id: Some(draft.client_message_id.clone()),
+                origin: None,
+                author: None,
+                referral: None,
+                customer_reaction: None,
+                business_reaction: None,
+                edited_at: None,
+                revoked_at: None,
                 created_at: now,
             };
             let pointer = item::item(Key::pointer(self.tenant, id), "pointer", &Pointer::to(&place));
@@ -330,7 +337,7 @@ impl TenantStore {
                 Settled::Overtaken
             }
         };
-        self.merge_early(&claim.place, alias).await?;
+        self.merge_early(&claim.place, alias, now).await?;
         Ok(settled)
     }
 
