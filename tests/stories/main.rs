@@ -8,7 +8,9 @@
 mod api;
 mod changes;
 mod events;
+mod identities;
 mod ingest;
+mod quiet;
 mod races;
 mod round_trip;
 mod sending;

@@ -193,6 +193,12 @@ pub(crate) async fn send(
     let draft = request.into_draft(sender)?;
     let conversation = member.store.conversation(id).await?.ok_or_else(|| ApiError::not_found("conversation"))?;
     let now = api.clock.now();
+    if conversation.id != id
+        && let Some(existing) = member.store.message(MessageId::of_request(id, &draft.client_message_id)).await?
+    {
+        // Asked for before the conversation was merged into another.
+        return answer_existing(existing, &draft);
+    }
     if !window::is_open(conversation.window_expires_at, now) {
         // What was accepted while the window was open is still there to be answered with.
         let asked_before = member.store.message(MessageId::of_request(id, &draft.client_message_id)).await?;

@@ -137,6 +137,7 @@ impl Inbound {
                 let recorded = store.record_in_group(&admitted.number, group.expose(), message, now).await;
                 self.or_park(admitted, recorded).await
             }
+            Step::Move(moved) => self.or_park(admitted, store.record_move(moved, now).await).await,
             Step::Change(change) => self.or_park(admitted, store.record_change(change, now).await).await,
         }
     }

@@ -8,10 +8,10 @@ use recado_domain::personal::Personal;
 use recado_domain::status::MessageStatus;
 use recado_ingest::Admitted;
 use recado_platform::telemetry::chain;
-use recado_store::{Change, NewChange, NewMessage, What};
+use recado_store::{Change, Move, NewChange, NewMessage, What};
 use recado_whatsapp::envelope::Kind;
 use recado_whatsapp::webhook::coexistence::{HistoryChunk, Thread};
-use recado_whatsapp::webhook::message::{Act, HistoryStatus, InboundMessage, Message, Said};
+use recado_whatsapp::webhook::message::{Act, HistoryStatus, InboundMessage, Message, Moved, Said};
 use recado_whatsapp::webhook::word;
 
 /// One thing to be done.
@@ -22,6 +22,8 @@ pub(crate) enum Step {
     StoreInGroup { group: Personal<String>, message: NewMessage },
     /// Change a message.
     Change(NewChange),
+    /// Let a customer be known by other identities.
+    Move(Box<Move>),
 }
 
 /// Whence a message comes: what its kind and its field say of it.
@@ -153,6 +155,11 @@ fn step(
         }
         Act::Revokes { target } => change(target, What::Revoke),
         Act::Says(said) => store(new_message(said)),
+        Act::Moves(moved) if matches!(source, Source::Customer | Source::Standby) => {
+            let Moved { before, after, said } = *moved;
+            Step::Move(Box::new(Move { number: admitted.number.clone(), before, after, line: new_message(said) }))
+        }
+        // Told by the wrong one, or long ago: only a line.
         Act::Moves(moved) => store(new_message(moved.said)),
     }
 }

@@ -118,7 +118,7 @@ impl TenantStore {
             }
         }
         if let Some(customer) = &new.customer {
-            let person = self.person(customer, own).await?;
+            let person = self.person(customer, own, change.at).await?;
             if !person.is_new {
                 self.customer_acted(ConversationId::between(person.contact, &new.number), &change, now).await?;
             }
@@ -134,6 +134,10 @@ impl TenantStore {
     pub(crate) async fn apply_change(&self, place: &Place, change: &Change, now: Timestamp) -> Result<(), StoreError> {
         const OPERATION: &str = "changing a message";
         let (message, line) = message_change(change);
+        let shown_in = match line {
+            Some(_) => self.surviving(place.conversation).await?.unwrap_or(place.conversation),
+            None => place.conversation,
+        };
         let shown = line.map(|line| {
             Expression::new()
                 .set("lastPreview", line)
@@ -141,7 +145,7 @@ impl TenantStore {
                 .add("rev", 1)
                 .when("#lastOrder = :shown")
                 .value(":shown", place.order)
-                .into_update(self.table(), Key::conversation(self.tenant, place.conversation))
+                .into_update(self.table(), Key::conversation(self.tenant, shown_in))
         });
         let is_shown = match shown {
             Some(shown) => {

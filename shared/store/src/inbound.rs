@@ -173,6 +173,7 @@ impl TenantStore {
                 recorded[place] = Some(Recorded::AlreadyStored);
             }
         }
+        let latest = messages.iter().map(|message| message.timestamp).max().unwrap_or(now);
         let mut person = None;
         let mut belief = Belief::Ordinary;
         for surprise in 0..SURPRISES {
@@ -183,8 +184,12 @@ impl TenantStore {
             let Some(first) = open.first() else { break };
             let who = match person.take() {
                 Some(who) => who,
-                None => self.person(&batch.sender, ids[*first]).await?,
+                None => self.person(&batch.sender, ids[*first], latest).await?,
             };
+            if let Some(twin) = who.twin {
+                self.merge_twins(who.contact, twin, now).await?;
+                continue;
+            }
             if who.is_new {
                 belief = Belief::Absent;
             }
@@ -197,7 +202,7 @@ impl TenantStore {
                 writes.extend(self.message_writes(conversation, *id, message, now));
             }
             writes.push(self.conversation_write(&belief, conversation, &who, batch, &fresh, now));
-            writes.extend(self.person_writes(&who, &batch.sender, now));
+            writes.extend(self.person_writes(&who, &batch.sender, matches!(belief, Belief::Absent), now));
 
             match self.transact(OPERATION, writes).await? {
                 Outcome::Done => open.into_iter().for_each(|place| recorded[place] = Some(Recorded::Stored)),
@@ -205,8 +210,9 @@ impl TenantStore {
                     let (of_messages, rest) = verdicts.split_at(2 * fresh.len());
                     let (of_conversation, of_person) = rest.split_first().expect("the conversation is always written");
                     for (place, verdict) in open.into_iter().zip(of_messages.chunks(2)) {
-                        if verdict.iter().any(Verdict::is_broken) {
-                            recorded[place] = Some(Recorded::AlreadyStored);
+                        if let Verdict::Broken(item) = &verdict[0] {
+                            let pointer: Pointer = item::record(OPERATION, item.clone())?;
+                            recorded[place] = Some(self.heard_again(&pointer, &messages[place], now).await?);
                         }
                     }
                     let mut is_merged = false;
@@ -228,6 +234,53 @@ impl TenantStore {
             }
         }
         recorded.into_iter().collect::<Option<_>>().ok_or(StoreError::Contended { operation: OPERATION })
+    }
+
+    /// A message that is there already. If the past brought it, and now its customer does, it was new all
+    /// the same: it counts now as it would have.
+    async fn heard_again(
+        &self,
+        pointer: &Pointer,
+        message: &NewMessage,
+        now: Timestamp,
+    ) -> Result<Recorded, StoreError> {
+        const OPERATION: &str = "counting a message that history brought";
+        if pointer.origin != Some(Origin::History) || message.origin.is_some() {
+            return Ok(Recorded::AlreadyStored);
+        }
+        let place = pointer.place(self.tenant);
+        let window = window::expiry(CustomerAct::at(message.timestamp));
+        for surprise in 0..SURPRISES {
+            let Some(known) = self.conversation(place.conversation).await? else { break };
+            let status = known.status.after_inbound();
+            let taken = |change: Expression| {
+                change.remove("origin").when("#origin = :history").value(":history", Origin::History)
+            };
+            let writes = vec![
+                // What comes in is kept under the id of its wamid itself.
+                taken(Expression::new()).into_update(self.table(), Key::pointer(self.tenant, place.message)),
+                taken(Expression::new()).into_update(self.table(), Key::message(&place)),
+                Expression::new()
+                    .add("unreadCount", 1)
+                    .add("rev", 1)
+                    .set("updatedAt", now.as_millisecond())
+                    .set(
+                        "windowExpiresAt",
+                        known.window_expires_at.map_or(window, |end| end.max(window)).as_millisecond(),
+                    )
+                    .set("status", status)
+                    .set(INBOX_PK, inbox_partition(self.tenant, status.as_str()))
+                    .when("#rev = :known")
+                    .value(":known", known.rev)
+                    .into_update(self.table(), Key::conversation(self.tenant, known.id)),
+            ];
+            match self.transact(OPERATION, writes).await? {
+                Outcome::Done => return Ok(Recorded::Stored),
+                Outcome::Refused(verdicts) if verdicts[0].is_broken() => return Ok(Recorded::AlreadyStored),
+                Outcome::Refused(_) => pause(surprise).await,
+            }
+        }
+        Err(StoreError::Contended { operation: OPERATION })
     }
 
     /// The pointer and the message.
@@ -262,7 +315,11 @@ impl TenantStore {
             revoked_at: None,
             created_at: now,
         };
-        let pointer = item::item(Key::pointer(self.tenant, id), "pointer", &Pointer::to(&place));
+        let pointer = item::item(
+            Key::pointer(self.tenant, id),
+            "pointer",
+            &Pointer { origin: message.origin, ..Pointer::to(&place) },
+        );
         [
             Expression::new().when(ABSENT).into_put(self.table(), pointer),
             Expression::new().into_put(self.table(), record.to_item(&place)),

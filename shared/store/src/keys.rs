@@ -9,6 +9,7 @@
 //! | memberships of a person | query `USER#u` / `MEMBER#…` |
 //! | contact by id | get `TENANT#t#CONTACT#c` / `CONTACT` |
 //! | contact by identity (WhatsApp id, business-scoped id) | get `TENANT#t#IDENTITY#…` / `IDENTITY` |
+//! | what a contact was once known by | query `TENANT#t#CONTACT#c` / `FORMERLY#…` |
 //! | conversation by (number, contact) | its id is derived from the two |
 //! | conversation with its open outbox, oldest first | query `TENANT#t#CONVERSATION#c` / `CONVERSATION…` |
 //! | messages of a conversation, either direction | query `TENANT#t#CONVERSATION#c` / `MESSAGE#…` |
@@ -60,6 +61,10 @@ pub(crate) const MESSAGES: &str = "MESSAGE#";
 pub(crate) const CONVERSATION_AND_OUTBOX: &str = "CONVERSATION";
 /// The sort key prefix of statuses and changes that came before their message.
 pub(crate) const EARLY: &str = "EARLY#";
+/// The sort key prefix of what a contact was once known by.
+pub(crate) const FORMERLY: &str = "FORMERLY#";
+/// The sort key prefix of a tenant's numbers.
+pub(crate) const NUMBERS: &str = "NUMBER#";
 /// The sort key prefix of a person's memberships.
 pub(crate) const MEMBERS: &str = "MEMBER#";
 
@@ -100,11 +105,11 @@ impl Key {
     }
 
     pub(crate) fn identity(tenant: TenantId, identity: &Address) -> Self {
-        let identity = match identity {
-            Address::Phone(wa_id) => format!("WA#{}", wa_id.as_str()),
-            Address::Bsuid(bsuid) => format!("BSUID#{}", bsuid.as_str()),
-        };
-        Self::new(format!("TENANT#{tenant}#IDENTITY#{identity}"), "IDENTITY")
+        Self::new(format!("TENANT#{tenant}#IDENTITY#{}", name_of(identity)), "IDENTITY")
+    }
+
+    pub(crate) fn formerly(tenant: TenantId, contact: ContactId, identity: &Address) -> Self {
+        Self { sk: format!("{FORMERLY}{}", name_of(identity)), ..Self::contact(tenant, contact) }
     }
 
     pub(crate) fn conversation(tenant: TenantId, conversation: ConversationId) -> Self {
@@ -173,6 +178,13 @@ pub enum ParkedScope<'a> {
     UnroutedNumber(&'a PhoneNumberId),
     /// It does not even name a number.
     Nobody,
+}
+
+fn name_of(identity: &Address) -> String {
+    match identity {
+        Address::Phone(wa_id) => format!("WA#{}", wa_id.as_str()),
+        Address::Bsuid(bsuid) => format!("BSUID#{}", bsuid.as_str()),
+    }
 }
 
 pub(crate) fn conversation_partition(tenant: TenantId, conversation: ConversationId) -> String {

@@ -138,7 +138,7 @@ impl TenantStore {
             .when("attribute_not_exists(#wamid)")
             .into_update(self.table(), Key::message(place));
         let writes = vec![message, self.pointer_write(place, alias), self.drop_entry(place)];
-        match self.transact(OPERATION, writes).await? {
+        match self.transact_in_place_of_echo(OPERATION, place, alias, writes).await? {
             Outcome::Done => {
                 self.merge_early(place, alias, now).await?;
                 Ok(Heard::News)
