@@ -358,7 +358,8 @@ fn text<'a>(item: &'a HashMap<String, AttributeValue>, name: &str) -> Option<&'a
     item.get(name)?.as_s().ok().map(String::as_str)
 }
 
-fn sqs_event(bodies: &[String]) -> SqsEvent {
+/// The event with which Lambda brings queue messages.
+pub fn sqs_event(bodies: &[String]) -> SqsEvent {
     let records = bodies.iter().enumerate().map(|(place, body)| json!({"messageId": place.to_string(), "body": body}));
     serde_json::from_value(json!({"Records": records.collect::<Vec<_>>()})).unwrap()
 }

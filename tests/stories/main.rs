@@ -10,6 +10,7 @@ mod changes;
 mod events;
 mod identities;
 mod ingest;
+mod preferences;
 mod quiet;
 mod races;
 mod round_trip;

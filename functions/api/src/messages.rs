@@ -132,8 +132,14 @@ pub(crate) async fn list(
         return Err(ApiError::not_found("conversation"));
     }
     let page = member.store.messages(id, paging.limit, after.as_deref()).await?;
+    let quoted = member.store.quoted(id, &page.items).await?;
+    let view = |(message, quoted)| {
+        let view = MessageView::from(message);
+        let reply_to = view.reply_to.map(|reply_to| ReplyToView { id: quoted, ..reply_to });
+        MessageView { reply_to, ..view }
+    };
     Ok(Json(List {
-        items: page.items.into_iter().map(MessageView::from).collect(),
+        items: page.items.into_iter().zip(quoted).map(view).collect(),
         next_cursor: page.next.map(|position| api.cursor_key.seal(tenant, &name, &position)),
     }))
 }

@@ -22,10 +22,12 @@ use crate::read::{Step, read};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::future::join_all;
 use recado_domain::contact::Identities;
+use recado_domain::message::{MessageType, Origin};
+use recado_domain::preference::{Preference, PreferenceSource, keyword};
 use recado_ingest::{Admitted, Gate};
 use recado_platform::batch::{self, Delivery};
 use recado_platform::clock::Clock;
-use recado_store::{InboundBatch, NewMessage, Recorded, Store, StoreError};
+use recado_store::{InboundBatch, NewMessage, Recorded, Store, StoreError, TenantStore};
 use std::collections::BTreeSet;
 
 /// The function and what it uses.
@@ -105,8 +107,21 @@ impl Inbound {
             Err(error) if error.is_transient() => return Err(error),
             Err(_) => return self.record_one_by_one(group, of).await,
         };
+        self.record_preferences(store, &group.batch).await?;
         let stored = recorded.iter().filter(|recorded| **recorded == Recorded::Stored).count();
         tracing::debug!(tenant = %store.tenant(), stored, duplicates = recorded.len() - stored, "recorded");
+        Ok(())
+    }
+
+    /// Some messages say, in one word, whether the customer wants to be written to.
+    async fn record_preferences(&self, store: &TenantStore, batch: &InboundBatch) -> Result<(), StoreError> {
+        for message in batch.messages.iter().filter(|message| Origin::is_customer_act(message.origin)) {
+            let words = message.content.expose().get("text").and_then(|text| text.as_str());
+            if let Some(wanted) = words.and_then(keyword).filter(|_| message.kind == MessageType::Text) {
+                let preference = Preference { wanted, at: message.timestamp, source: PreferenceSource::Keyword };
+                store.record_preference(&batch.number, &batch.sender, &preference, self.clock.now()).await?;
+            }
+        }
         Ok(())
     }
 

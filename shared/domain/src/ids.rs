@@ -5,6 +5,8 @@
 //! client's own id), so that doing the same thing twice arrives at the same key and a conditional
 //! write can tell. Meta's ids are opaque text. None of them can be built without being checked.
 
+use crate::contact::Identities;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -178,6 +180,12 @@ impl MessageId {
 }
 
 impl MessageId {
+    /// Stands for the first message of somebody who never wrote, but said what they want.
+    pub fn of_preference(number: &PhoneNumberId, who: &Identities, at: Timestamp) -> Self {
+        let (phone, id) = (who.wa_id.as_ref().map_or("", WaId::as_str), who.bsuid.as_ref().map_or("", Bsuid::as_str));
+        Self(derive(&["preference", number.as_str(), phone, id, &at.as_millisecond().to_string()]))
+    }
+
     /// What decides the order of messages that are equal in everything else.
     pub const fn tie(self) -> u32 {
         (self.0 >> 96) as u32

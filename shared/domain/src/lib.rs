@@ -9,6 +9,7 @@
 //! - [`window`] is the 24-hour customer-service window.
 //! - [`outbox`] decides what the sender may do next for a conversation.
 //! - [`phone`] reads phone numbers as people type them.
+//! - [`preference`] is whether a customer wants to be written to.
 //! - [`callback`] is the key that travels with a send and comes back with its statuses.
 //! - [`wake_up`] is the only thing that is ever put on the outbound queue.
 //!
@@ -22,6 +23,7 @@ pub mod order;
 pub mod outbox;
 pub mod personal;
 pub mod phone;
+pub mod preference;
 pub mod status;
 pub mod tenant;
 pub mod wake_up;

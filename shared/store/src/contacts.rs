@@ -15,6 +15,7 @@ use aws_sdk_dynamodb::types::{KeysAndAttributes, TransactWriteItem};
 use jiff::Timestamp;
 use recado_domain::contact::{Address, Identities};
 use recado_domain::ids::{Bsuid, ContactId, MessageId};
+use recado_domain::preference::Preference;
 use serde::{Deserialize, Serialize};
 
 /// What an identity item says.
@@ -64,6 +65,9 @@ pub(crate) struct ContactRecord {
         skip_serializing_if = "Option::is_none"
     )]
     pub(crate) moved_at: Option<Timestamp>,
+    /// What they last said about being written to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) preference: Option<Preference>,
     /// The contact that turned out to be the same person, and goes on for both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) merged_into: Option<ContactId>,
@@ -181,6 +185,7 @@ impl TenantStore {
                 id: person.contact,
                 identities: sender.clone(),
                 moved_at: None,
+                preference: None,
                 merged_into: None,
                 created_at: now,
             };

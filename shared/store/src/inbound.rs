@@ -13,12 +13,13 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use recado_domain::contact::Identities;
-use recado_domain::ids::{ConversationId, MessageId, PhoneNumberId, Wamid};
+use recado_domain::ids::{ContactId, ConversationId, MessageId, PhoneNumberId, Wamid};
 use recado_domain::message::{Direction, MessageType, Origin};
 use recado_domain::order::MessageOrder;
 use recado_domain::personal::Personal;
 use recado_domain::status::{MessageStatus, States};
 use recado_domain::window::{self, CustomerAct};
+use serde::Serialize;
 
 /// Messages between one customer and one number, as they came together.
 #[derive(Debug, Clone)]
@@ -81,6 +82,17 @@ enum Belief {
     Absent,
     /// It is exactly this.
     Known(Box<Conversation>),
+}
+
+/// Something that happened with a contact.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Activity {
+    kind: &'static str,
+    summary: &'static str,
+    related_entity: &'static str,
+    related_id: ConversationId,
+    at: i64,
 }
 
 /// What storing messages does to their conversation.
@@ -202,7 +214,11 @@ impl TenantStore {
                 writes.extend(self.message_writes(conversation, *id, message, now));
             }
             writes.push(self.conversation_write(&belief, conversation, &who, batch, &fresh, now));
-            writes.extend(self.person_writes(&who, &batch.sender, matches!(belief, Belief::Absent), now));
+            let begins = matches!(belief, Belief::Absent);
+            writes.extend(self.person_writes(&who, &batch.sender, begins, now));
+            if begins {
+                writes.push(self.activity_write(who.contact, conversation, now));
+            }
 
             match self.transact(OPERATION, writes).await? {
                 Outcome::Done => open.into_iter().for_each(|place| recorded[place] = Some(Recorded::Stored)),
@@ -324,6 +340,19 @@ impl TenantStore {
             Expression::new().when(ABSENT).into_put(self.table(), pointer),
             Expression::new().into_put(self.table(), record.to_item(&place)),
         ]
+    }
+
+    /// That a conversation began, for whoever looks at the contact (REQUIREMENTS IN-15).
+    fn activity_write(&self, contact: ContactId, conversation: ConversationId, now: Timestamp) -> TransactWriteItem {
+        let activity = Activity {
+            kind: "chat",
+            summary: "WhatsApp conversation started",
+            related_entity: "conversation",
+            related_id: conversation,
+            at: now.as_millisecond(),
+        };
+        let key = Key::activity(self.tenant, contact, now, conversation);
+        Expression::new().into_put(self.table(), item::item(key, "activity", &activity))
     }
 
     /// The conversation's share, conditional on what is believed of it.

@@ -9,6 +9,7 @@
 //! | memberships of a person | query `USER#u` / `MEMBER#…` |
 //! | contact by id | get `TENANT#t#CONTACT#c` / `CONTACT` |
 //! | contact by identity (WhatsApp id, business-scoped id) | get `TENANT#t#IDENTITY#…` / `IDENTITY` |
+//! | what happened with a contact, oldest first | query `TENANT#t#CONTACT#c` / `ACTIVITY#…` |
 //! | what a contact was once known by | query `TENANT#t#CONTACT#c` / `FORMERLY#…` |
 //! | conversation by (number, contact) | its id is derived from the two |
 //! | conversation with its open outbox, oldest first | query `TENANT#t#CONVERSATION#c` / `CONVERSATION…` |
@@ -106,6 +107,10 @@ impl Key {
 
     pub(crate) fn identity(tenant: TenantId, identity: &Address) -> Self {
         Self::new(format!("TENANT#{tenant}#IDENTITY#{}", name_of(identity)), "IDENTITY")
+    }
+
+    pub(crate) fn activity(tenant: TenantId, contact: ContactId, at: jiff::Timestamp, of: ConversationId) -> Self {
+        Self { sk: format!("ACTIVITY#{:013}#{of}", at.as_millisecond()), ..Self::contact(tenant, contact) }
     }
 
     pub(crate) fn formerly(tenant: TenantId, contact: ContactId, identity: &Address) -> Self {

@@ -24,6 +24,7 @@ mod message;
 mod moves;
 mod outbox;
 mod parked;
+mod preference;
 mod status;
 mod stream;
 mod tenant;

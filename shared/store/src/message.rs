@@ -5,6 +5,7 @@ use crate::error::{StoreError, failed};
 use crate::item::{self, Item, Page};
 use crate::keys::{Key, MESSAGES, PK, Place, SK, conversation_partition};
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use recado_domain::contact::Identities;
 use recado_domain::ids::{ClientMessageId, ConversationId, MessageId, TenantId, UserId, Wamid};
@@ -187,6 +188,24 @@ impl TenantStore {
             .await
             .map_err(failed(operation))?;
         Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+    }
+
+    /// Of each of these messages of a conversation, the id of the one that it quotes, if that is known.
+    pub async fn quoted(
+        &self,
+        conversation: ConversationId,
+        messages: &[Message],
+    ) -> Result<Vec<Option<MessageId>>, StoreError> {
+        if messages.iter().all(|message| message.quoted.is_none()) {
+            return Ok(vec![None; messages.len()]);
+        }
+        let number = self.conversation(conversation).await?.map(|known| known.phone_number_id);
+        let quoted = messages.iter().map(async |message| {
+            let (Some(number), Some(wamid)) = (&number, &message.quoted) else { return Ok(None) };
+            let place = self.place_of(MessageId::of_wamid(number, wamid)).await?;
+            Ok::<_, StoreError>(place.map(|place| place.message))
+        });
+        try_join_all(quoted).await
     }
 
     /// A message by its id: for an inbound one also the id of its wamid, for one of ours also the id

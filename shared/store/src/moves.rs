@@ -152,6 +152,7 @@ impl TenantStore {
                 id: contact,
                 identities: moved.after.clone(),
                 moved_at: Some(at),
+                preference: None,
                 merged_into: None,
                 created_at: now,
             };
@@ -205,10 +206,15 @@ impl TenantStore {
             bsuid: first.bsuid.clone().or_else(|| second.bsuid.clone()),
             ..first.clone()
         };
+        let preference = match (goes_on.preference, ends.preference) {
+            (Some(known), Some(other)) => Some(if other.goes_before(&known) { other } else { known }),
+            (known, other) => known.or(other),
+        };
         let not_merged = || Expression::new().when(PRESENT).when("attribute_not_exists(#mergedInto)");
         let mut writes = vec![
             not_merged().set("mergedInto", survivor).into_update(self.table(), Key::contact(self.tenant, loser)),
             now_known_by(not_merged(), "", &known_by)
+                .set_if_some("preference", preference)
                 .set_if_some("movedAt", goes_on.moved_at.max(ends.moved_at).map(Timestamp::as_millisecond))
                 .into_update(self.table(), Key::contact(self.tenant, survivor)),
         ];
