@@ -68,7 +68,18 @@ impl Lab {
 
     /// A lab with one tenant.
     pub async fn new() -> Self {
-        let stack = stack();
+        Self::on(stack()).await
+    }
+
+    /// A lab whose calls to AWS go through a proxy, which lets them go wrong if asked to.
+    pub async fn behind_proxy() -> (Self, Proxy) {
+        let mut stack = stack();
+        let proxy = Proxy::start(&stack.aws.endpoint).await;
+        stack.aws.endpoint = proxy.url().to_owned();
+        (Self::on(stack).await, proxy)
+    }
+
+    async fn on(stack: Stack) -> Self {
         let config = stack.sdk_config();
         let (dynamo, sqs, kms) = (
             aws_sdk_dynamodb::Client::new(&config),
@@ -175,14 +186,24 @@ impl Lab {
 
     /// The queue message of any message.
     pub fn envelope(&self, message: &Value) -> String {
-        let raw = RawValue::from_string(message.to_string()).unwrap();
+        self.item(Kind::Message, "messages", message)
+    }
+
+    /// The queue message of anything.
+    pub fn item(&self, kind: Kind, field: &str, raw: &Value) -> String {
+        let raw = RawValue::from_string(raw.to_string()).unwrap();
         let item = Item {
             waba_id: Some(self.first.waba.as_str().into()),
-            field: Some("messages".into()),
+            field: Some(field.into()),
             phone_number_id: Some(self.number.as_str().into()),
-            ..Item::new(Kind::Message, &raw)
+            ..Item::new(kind, &raw)
         };
         serde_json::to_string(&Envelope::new("default".into(), self.now().as_millisecond(), item)).unwrap()
+    }
+
+    /// Delivers queue messages to the inbound worker, which need not take them.
+    pub async fn try_to_deliver(&self, bodies: &[String]) -> bool {
+        self.inbound.handle(sqs_event(bodies)).await.batch_item_failures.is_empty()
     }
 
     /// Delivers queue messages to the inbound worker, which must take them all.

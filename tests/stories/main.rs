@@ -6,10 +6,14 @@
 #![allow(clippy::unwrap_used, reason = "a story stops at the first surprise")]
 
 mod api;
+mod changes;
 mod events;
+mod identities;
 mod ingest;
 mod logs;
 mod media;
+mod preferences;
+mod quiet;
 mod races;
 mod replay;
 mod round_trip;

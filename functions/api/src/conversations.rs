@@ -9,9 +9,11 @@ use axum::extract::State;
 use jiff::Timestamp;
 use recado_domain::ids::{Bsuid, ContactId, ConversationId, PhoneNumberId, UserId, WaId};
 use recado_domain::message::Direction;
+use recado_domain::preference::{Preference, PreferenceSource};
 use recado_domain::window;
 use recado_store::{Conversation, ConversationStatus};
 use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// A page of a list, as every list answers.
@@ -40,6 +42,7 @@ pub(crate) struct ConversationView {
     can_send_freeform: bool,
     assigned_to_id: Option<UserId>,
     labels: Vec<String>,
+    referral: Option<Value>,
     active_job_id: Option<String>,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -54,6 +57,16 @@ struct ContactView {
     wa_id: Option<WaId>,
     bsuid: Option<Bsuid>,
     username: Option<String>,
+    /// What they last said about being written to; told of a single conversation only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preference: Option<PreferenceView>,
+}
+
+#[derive(Serialize)]
+struct PreferenceView {
+    wanted: bool,
+    at: Timestamp,
+    source: PreferenceSource,
 }
 
 impl ConversationView {
@@ -69,6 +82,7 @@ impl ConversationView {
                 wa_id: contact.wa_id,
                 bsuid: contact.bsuid,
                 username: contact.username.map(|name| name.into_inner()),
+                preference: None,
             },
             customer_id: None,
             status: conversation.status,
@@ -81,6 +95,7 @@ impl ConversationView {
             can_send_freeform: window::is_open(conversation.window_expires_at, now),
             assigned_to_id: conversation.assigned_to_id,
             labels: Vec::new(),
+            referral: conversation.referral.map(|referred| referred.ad.into_inner()),
             active_job_id: None,
             created_at: conversation.created_at,
             updated_at: conversation.updated_at,
@@ -112,5 +127,8 @@ pub(crate) async fn show(
     ConversationPath(id): ConversationPath,
 ) -> Result<Json<ConversationView>, ApiError> {
     let conversation = member.store.conversation(id).await?.ok_or_else(|| ApiError::not_found("conversation"))?;
-    Ok(Json(ConversationView::new(conversation, api.clock.now())))
+    let preference = member.store.preference(conversation.contact_id).await?;
+    let mut view = ConversationView::new(conversation, api.clock.now());
+    view.contact.preference = preference.map(|Preference { wanted, at, source }| PreferenceView { wanted, at, source });
+    Ok(Json(view))
 }

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use recado_domain::ids::{ClientMessageId, ConversationId, MessageId, UserId, Wamid};
-use recado_domain::message::{Direction, MessageType, preview};
+use recado_domain::message::{Direction, MessageType, Origin, preview};
 use recado_domain::personal::Personal;
 use recado_domain::status::{DeliveryError, MessageStatus};
 use recado_domain::window;
@@ -40,7 +40,11 @@ pub(crate) struct MessageView {
     timestamp: Timestamp,
     error: Option<DeliveryError>,
     reply_to: Option<ReplyToView>,
-    reactions: Vec<Value>,
+    reactions: Vec<ReactionView>,
+    edited_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+    origin: Option<Origin>,
+    referral: Option<Value>,
     media: Option<MediaView>,
     template: Option<Value>,
     sender_id: Option<UserId>,
@@ -57,12 +61,31 @@ struct StatusView {
 
 #[derive(Serialize)]
 struct ReplyToView {
+    id: Option<MessageId>,
     wamid: Wamid,
+}
+
+#[derive(Serialize)]
+struct ReactionView {
+    emoji: String,
+    from: &'static str,
+    at: Timestamp,
+}
+
+/// What each side put onto a message and did not take off.
+fn reactions(message: &Message) -> Vec<ReactionView> {
+    let sides = [("customer", &message.customer_reaction), ("business", &message.business_reaction)];
+    let put = sides.into_iter().filter_map(|(from, reaction)| {
+        let reaction = reaction.as_ref()?;
+        Some(ReactionView { emoji: reaction.emoji.as_ref()?.expose().clone(), from, at: reaction.at })
+    });
+    put.collect()
 }
 
 impl From<Message> for MessageView {
     fn from(message: Message) -> Self {
         let current = message.states.current();
+        let reactions = reactions(&message);
         let (sender_id, sender_name) = message
             .sender
             .map(|sender| (sender.id, sender.name.into_inner()))
@@ -79,8 +102,12 @@ impl From<Message> for MessageView {
             status_history: message.states.history().map(|(status, at)| StatusView { status, at }).collect(),
             timestamp: message.timestamp,
             error: message.states.error().cloned(),
-            reply_to: message.quoted.map(|wamid| ReplyToView { wamid }),
-            reactions: Vec::new(),
+            reply_to: message.quoted.map(|wamid| ReplyToView { id: None, wamid }),
+            reactions,
+            edited_at: message.edited_at,
+            revoked_at: message.revoked_at,
+            origin: message.origin,
+            referral: message.referral.map(Personal::into_inner),
             media: None,
             template: None,
             sender_id,
@@ -106,10 +133,12 @@ pub(crate) async fn list(
         return Err(ApiError::not_found("conversation"));
     }
     let page = member.store.messages(id, paging.limit, after.as_deref()).await?;
+    let quoted = member.store.quoted(id, &page.items).await?;
     let mut files = member.store.media_of(&page.items).await?;
     let mut items = Vec::with_capacity(page.items.len());
-    for message in page.items {
+    for (message, quoted) in page.items.into_iter().zip(quoted) {
         let mut view = MessageView::from(message);
+        view.reply_to = view.reply_to.map(|reply_to| ReplyToView { id: quoted, ..reply_to });
         if let Some(file) = files.remove(&view.id) {
             view.media = Some(MediaView::new(file, &api.bucket, api.clock.now()).await?);
         }
@@ -173,6 +202,12 @@ pub(crate) async fn send(
     let draft = request.into_draft(sender)?;
     let conversation = member.store.conversation(id).await?.ok_or_else(|| ApiError::not_found("conversation"))?;
     let now = api.clock.now();
+    if conversation.id != id
+        && let Some(existing) = member.store.message(MessageId::of_request(id, &draft.client_message_id)).await?
+    {
+        // Asked for before the conversation was merged into another.
+        return answer_existing(existing, &draft);
+    }
     if !window::is_open(conversation.window_expires_at, now) {
         // What was accepted while the window was open is still there to be answered with.
         let asked_before = member.store.message(MessageId::of_request(id, &draft.client_message_id)).await?;

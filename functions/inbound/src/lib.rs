@@ -1,29 +1,34 @@
-//! Applies customer messages.
+//! Applies what customers do, and what the business does on its phone.
 //!
 //! **Trigger:** the `messages` queue, in batches.
 //!
-//! **Promise:** a customer message is stored once, counted unread once, and shown in its conversation
-//! at the place that Meta's time gives it, whenever and however often it arrives.
+//! **Promise:** a message is stored once, and shown in its conversation at the place that Meta's time
+//! gives it, whenever and however often it arrives; a reaction, an edit and a deletion change the message
+//! they are about, even if that comes later. A customer's message is counted unread once and opens the
+//! window. What the business wrote on its phone, the past, groups, and what Meta's own agent answers are
+//! stored quietly.
 //!
 //! **Idempotency:** the pointer item of (phone number id, wamid), put only if absent in the transaction
-//! that stores the message ([`recado_store::TenantStore::record_inbound`]).
+//! that stores the message ([`recado_store::TenantStore::record_inbound`]); likewise for changes
+//! ([`recado_store::TenantStore::record_change`]). A piece of history that broke off is taken up again:
+//! what is stored is passed over, 40 messages at a time.
 //!
-//! **On failure:** what is transient is delivered again, message by message. What cannot be read, or is
-//! of a kind that is not applied yet, is parked at once with its reason. The dead-letter queue is for
-//! what nobody foresaw.
+//! **On failure:** what is transient is delivered again, item by item. What cannot be read is parked at
+//! once with its reason. The dead-letter queue is for what nobody foresaw.
 
+mod read;
+
+use crate::read::{Step, read};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::future::join_all;
 use recado_domain::contact::Identities;
-use recado_domain::ids::MessageId;
+use recado_domain::message::{MessageType, Origin};
+use recado_domain::preference::{Preference, PreferenceSource, keyword};
 use recado_ingest::{Admitted, Archive, Gate};
 use recado_platform::batch::{self, Delivery};
 use recado_platform::clock::Clock;
-use recado_platform::telemetry::chain;
-use recado_store::{InboundBatch, NewMessage, Recorded, Store, StoreError};
-use recado_whatsapp::envelope::Kind;
-use recado_whatsapp::webhook::message::InboundMessage;
-use recado_whatsapp::webhook::word;
+use recado_store::{InboundBatch, NewMessage, Recorded, Store, StoreError, TenantStore};
+use std::collections::BTreeSet;
 
 /// The function and what it uses.
 #[derive(Debug)]
@@ -32,16 +37,10 @@ pub struct Inbound {
     clock: Clock,
 }
 
-/// A message that is ready to be stored.
-struct Arrival<'a> {
-    admitted: Admitted<'a>,
-    sender: Identities,
-    message: NewMessage,
-}
-
-/// Arrivals that are stored together: one sender, one number.
-struct Group<'a> {
-    admitted: Vec<Admitted<'a>>,
+/// Messages that are stored together: one customer, one number.
+struct Group {
+    /// Of each message, the delivery that brought it.
+    deliveries: Vec<usize>,
     batch: InboundBatch,
 }
 
@@ -54,110 +53,144 @@ impl Inbound {
     /// Applies a batch of the queue.
     pub async fn handle(&self, event: SqsEvent) -> SqsBatchResponse {
         let deliveries = batch::deliveries(event);
-        let read = join_all(deliveries.iter().map(|delivery| batch::attempt(self.read(delivery)))).await;
-        let mut failed = Vec::new();
-        let mut groups: Vec<Group<'_>> = Vec::new();
-        for (delivery, outcome) in deliveries.iter().zip(read) {
+        let admitted = join_all(deliveries.iter().map(|delivery| batch::attempt(self.read(delivery)))).await;
+        let mut failed = BTreeSet::new();
+        let mut groups: Vec<Group> = Vec::new();
+        let mut others = Vec::new();
+        for (place, outcome) in admitted.iter().enumerate() {
             match outcome {
-                Some(Some(arrival)) => put_in_group(&mut groups, arrival),
+                Some(Some((admitted, steps))) => {
+                    for step in steps {
+                        match step {
+                            Step::Store { customer, message } => {
+                                put_in_group(&mut groups, place, admitted, customer, message);
+                            }
+                            other => others.push((place, admitted, other)),
+                        }
+                    }
+                }
                 Some(None) => {}
-                None => failed.push(delivery.id.clone()),
+                None => drop(failed.insert(place)),
             }
         }
-        let recorded = join_all(groups.iter().map(|group| batch::attempt(self.record(group)))).await;
-        for (group, outcome) in groups.iter().zip(recorded) {
-            if outcome.is_none() {
-                failed.extend(group.admitted.iter().map(|admitted| admitted.delivery.id.clone()));
-            }
+        let of = |place: usize| {
+            let admitted = admitted[place].as_ref().and_then(Option::as_ref);
+            &admitted.expect("only what was admitted has steps").0
+        };
+        let recorded = join_all(groups.iter().map(|group| batch::attempt(self.record(group, &of)))).await;
+        for (group, _) in groups.iter().zip(recorded).filter(|(_, outcome)| outcome.is_none()) {
+            failed.extend(&group.deliveries);
         }
+        // After the messages, so that what they are about is mostly there.
+        let applied = others.iter().map(|(_, admitted, step)| batch::attempt(self.apply(admitted, step)));
+        for ((place, ..), _) in others.iter().zip(join_all(applied).await).filter(|(_, outcome)| outcome.is_none()) {
+            failed.insert(*place);
+        }
+        let failed = failed.into_iter().map(|place| deliveries[place].id.clone());
         self.gate.finish(&deliveries, batch::response(failed)).await
     }
 
     /// Reads a delivery. `None`: it was parked, and is done with.
-    async fn read<'a>(&self, delivery: &'a Delivery) -> Result<Option<Arrival<'a>>, StoreError> {
+    async fn read<'a>(&self, delivery: &'a Delivery) -> Result<Option<(Admitted<'a>, Vec<Step>)>, StoreError> {
         let Some(admitted) = self.gate.admit(delivery).await? else { return Ok(None) };
-        let item = &admitted.envelope.item;
-        let read = match item.kind {
-            Kind::Message if item.field.as_deref() == Some("messages") => {
-                InboundMessage::parse(item.raw, item.contact).map_err(|error| chain(&error))
-            }
-            // Messages of a thread that Meta's own agent holds are among these.
-            Kind::Message | Kind::Echo | Kind::History => {
-                let field = word(item.field.as_deref().unwrap_or_default());
-                Err(format!("the field `{field}` is kept, but not applied yet"))
-            }
-            kind => Err(format!("a {kind:?} does not belong on this queue")),
-        };
-        let message = match read {
-            Ok(message) => message,
-            Err(reason) => {
-                self.gate.park_for(&admitted, reason).await?;
-                return Ok(None);
-            }
-        };
-        let id = MessageId::of_wamid(&admitted.number, &message.wamid);
-        let order = admitted.envelope.order(message.timestamp, id);
-        Ok(Some(Arrival {
-            admitted,
-            sender: message.sender,
-            message: NewMessage {
-                wamid: message.wamid,
-                order,
-                timestamp: message.timestamp,
-                kind: message.kind,
-                content: message.content,
-                preview: message.preview,
-                quoted: message.quoted,
-            },
-        }))
+        match read(&admitted) {
+            Ok(steps) => Ok(Some((admitted, steps))),
+            Err(reason) => self.gate.park_for(&admitted, reason).await.map(|()| None),
+        }
     }
 
     /// Stores a group. If the table will never take it, the messages go one by one, and the one that is
     /// at fault is parked instead of taking the others along.
-    async fn record(&self, group: &Group<'_>) -> Result<(), StoreError> {
-        let store = &group.admitted[0].store;
+    async fn record<'a>(&self, group: &Group, of: &impl Fn(usize) -> &'a Admitted<'a>) -> Result<(), StoreError> {
+        let store = &of(group.deliveries[0]).store;
         let recorded = match store.record_inbound(&group.batch, self.clock.now()).await {
             Ok(recorded) => recorded,
             Err(error) if error.is_transient() => return Err(error),
-            Err(_) => return self.record_one_by_one(group).await,
+            Err(_) => return self.record_one_by_one(group, of).await,
         };
+        self.record_preferences(store, &group.batch).await?;
         let stored = recorded.iter().filter(|recorded| **recorded == Recorded::Stored).count();
         tracing::debug!(tenant = %store.tenant(), stored, duplicates = recorded.len() - stored, "recorded");
         Ok(())
     }
 
-    async fn record_one_by_one(&self, group: &Group<'_>) -> Result<(), StoreError> {
-        for (admitted, message) in group.admitted.iter().zip(&group.batch.messages) {
-            let InboundBatch { number, sender, .. } = &group.batch;
-            let alone =
-                InboundBatch { number: number.clone(), sender: sender.clone(), messages: vec![message.clone()] };
-            match admitted.store.record_inbound(&alone, self.clock.now()).await {
-                Ok(_) => {}
-                Err(error) if error.is_transient() => return Err(error),
-                // Without its cause: that may quote what the message says.
-                Err(error) => self.gate.park_for(admitted, format!("the table does not take it: {error}")).await?,
+    /// Some messages say, in one word, whether the customer wants to be written to.
+    async fn record_preferences(&self, store: &TenantStore, batch: &InboundBatch) -> Result<(), StoreError> {
+        for message in batch.messages.iter().filter(|message| Origin::is_customer_act(message.origin)) {
+            let words = message.content.expose().get("text").and_then(|text| text.as_str());
+            if let Some(wanted) = words.and_then(keyword).filter(|_| message.kind == MessageType::Text) {
+                let preference = Preference { wanted, at: message.timestamp, source: PreferenceSource::Keyword };
+                store.record_preference(&batch.number, &batch.sender, &preference, self.clock.now()).await?;
             }
         }
         Ok(())
     }
+
+    async fn record_one_by_one<'a>(
+        &self,
+        group: &Group,
+        of: &impl Fn(usize) -> &'a Admitted<'a>,
+    ) -> Result<(), StoreError> {
+        for (place, message) in group.deliveries.iter().zip(&group.batch.messages) {
+            let admitted = of(*place);
+            let InboundBatch { number, sender, .. } = &group.batch;
+            let alone =
+                InboundBatch { number: number.clone(), sender: sender.clone(), messages: vec![message.clone()] };
+            self.or_park(admitted, admitted.store.record_inbound(&alone, self.clock.now()).await).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply(&self, admitted: &Admitted<'_>, step: &Step) -> Result<(), StoreError> {
+        let (store, now) = (&admitted.store, self.clock.now());
+        match step {
+            Step::Store { customer, message } => {
+                let number = admitted.number.clone();
+                let alone = InboundBatch { number, sender: customer.clone(), messages: vec![message.clone()] };
+                self.or_park(admitted, store.record_inbound(&alone, now).await).await
+            }
+            Step::StoreInGroup { group, message } => {
+                let recorded = store.record_in_group(&admitted.number, group.expose(), message, now).await;
+                self.or_park(admitted, recorded).await
+            }
+            Step::Move(moved) => self.or_park(admitted, store.record_move(moved, now).await).await,
+            Step::Change(change) => self.or_park(admitted, store.record_change(change, now).await).await,
+        }
+    }
+
+    /// Parks what the table will never take.
+    async fn or_park<T>(&self, admitted: &Admitted<'_>, outcome: Result<T, StoreError>) -> Result<(), StoreError> {
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_transient() => Err(error),
+            // Without its cause: that may quote what the message says.
+            Err(error) => self.gate.park_for(admitted, format!("the table does not take it: {error}")).await,
+        }
+    }
 }
 
-fn put_in_group<'a>(groups: &mut Vec<Group<'a>>, arrival: Arrival<'a>) {
-    let Arrival { admitted, sender, message } = arrival;
+fn put_in_group(
+    groups: &mut Vec<Group>,
+    place: usize,
+    admitted: &Admitted<'_>,
+    customer: &Identities,
+    message: &NewMessage,
+) {
     let group = groups.iter_mut().find(|group| {
         let InboundBatch { number, sender: known, .. } = &group.batch;
-        *number == admitted.number && known.wa_id == sender.wa_id && known.bsuid == sender.bsuid
+        *number == admitted.number && known.wa_id == customer.wa_id && known.bsuid == customer.bsuid
     });
     match group {
         Some(group) => {
-            group.admitted.push(admitted);
-            group.batch.sender.name = sender.name.or(group.batch.sender.name.take());
-            group.batch.sender.username = sender.username.or(group.batch.sender.username.take());
-            group.batch.messages.push(message);
+            group.deliveries.push(place);
+            group.batch.sender.name = customer.name.clone().or(group.batch.sender.name.take());
+            group.batch.sender.username = customer.username.clone().or(group.batch.sender.username.take());
+            group.batch.messages.push(message.clone());
         }
         None => {
-            let batch = InboundBatch { number: admitted.number.clone(), sender, messages: vec![message] };
-            groups.push(Group { admitted: vec![admitted], batch });
+            let (number, sender) = (admitted.number.clone(), customer.clone());
+            let batch = InboundBatch { number, sender, messages: vec![message.clone()] };
+            groups.push(Group { deliveries: vec![place], batch });
         }
     }
 }

@@ -5,6 +5,8 @@
 //! client's own id), so that doing the same thing twice arrives at the same key and a conditional
 //! write can tell. Meta's ids are opaque text. None of them can be built without being checked.
 
+use crate::contact::Identities;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -182,6 +184,12 @@ impl MessageId {
 }
 
 impl MessageId {
+    /// Stands for the first message of somebody who never wrote, but said what they want.
+    pub fn of_preference(number: &PhoneNumberId, who: &Identities, at: Timestamp) -> Self {
+        let (phone, id) = (who.wa_id.as_ref().map_or("", WaId::as_str), who.bsuid.as_ref().map_or("", Bsuid::as_str));
+        Self(derive(&["preference", number.as_str(), phone, id, &at.as_millisecond().to_string()]))
+    }
+
     /// What decides the order of messages that are equal in everything else.
     pub const fn tie(self) -> u32 {
         (self.0 >> 96) as u32
@@ -200,6 +208,11 @@ impl ConversationId {
     /// The conversation of a contact with a number: there is exactly one.
     pub fn between(contact: ContactId, number: &PhoneNumberId) -> Self {
         Self(derive(&["conversation", &contact.to_string(), number.as_str()]))
+    }
+
+    /// Where the messages of a group that a number belongs to are kept, apart from all conversations.
+    pub fn of_group(number: &PhoneNumberId, group: &str) -> Self {
+        Self(derive(&["group", number.as_str(), group]))
     }
 }
 

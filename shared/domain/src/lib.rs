@@ -10,6 +10,7 @@
 //! - [`media`] says how long a customer's file is fetched from Meta before it is given up.
 //! - [`outbox`] decides what the sender may do next for a conversation.
 //! - [`phone`] reads phone numbers as people type them.
+//! - [`preference`] is whether a customer wants to be written to.
 //! - [`callback`] is the key that travels with a send and comes back with its statuses.
 //! - [`wake_up`] is what is put on the queues whose work stands in the table.
 //!
@@ -24,6 +25,7 @@ pub mod order;
 pub mod outbox;
 pub mod personal;
 pub mod phone;
+pub mod preference;
 pub mod status;
 pub mod tenant;
 pub mod wake_up;

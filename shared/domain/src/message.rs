@@ -39,6 +39,30 @@ impl MessageType {
     }
 }
 
+/// How a message came to us, other than by being sent through the API or by a customer to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Origin {
+    /// The business wrote it on its phone.
+    PhoneApp,
+    /// It was written before the number came to the API, and imported.
+    History,
+    /// A customer wrote it while Meta's own agent had the conversation.
+    Standby,
+    /// It was written to a group.
+    Group,
+    /// Nobody wrote it: it tells what happened to a contact.
+    System,
+}
+
+impl Origin {
+    /// Whether a message of this origin is something the customer did, so that it opens the window
+    /// (WHATSAPP.md §2.2).
+    pub const fn is_customer_act(origin: Option<Self>) -> bool {
+        matches!(origin, None | Some(Self::Standby))
+    }
+}
+
 /// How many characters of a message's words a preview shows (REQUIREMENTS IN-08).
 pub const PREVIEW_CHARS: usize = 100;
 
@@ -47,6 +71,9 @@ pub const ORDERED: &str = "🛒 Pedido";
 
 /// The words of a customer's opening the chat, whose kind has no name of its own.
 pub const CHAT_OPENED: &str = "👋 Abrió el chat";
+
+/// The line of a message that its author deleted.
+pub const REVOKED: &str = "🚫 Mensaje eliminado";
 
 /// The one line that the inbox shows for a message (REQUIREMENTS IN-08), in Argentine Spanish.
 ///

@@ -6,7 +6,7 @@
 //! business-scoped id is another person.
 
 use crate::error::{StoreError, failed};
-use crate::expression::{ABSENT, Expression};
+use crate::expression::{ABSENT, Expression, PRESENT};
 use crate::item::{self, Item};
 use crate::keys::Key;
 use crate::transaction::pause;
@@ -15,37 +15,64 @@ use aws_sdk_dynamodb::types::{KeysAndAttributes, TransactWriteItem};
 use jiff::Timestamp;
 use recado_domain::contact::{Address, Identities};
 use recado_domain::ids::{Bsuid, ContactId, MessageId};
+use recado_domain::preference::Preference;
 use serde::{Deserialize, Serialize};
 
 /// What an identity item says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct IdentityRecord {
-    contact: ContactId,
+pub(crate) struct IdentityRecord {
+    pub(crate) contact: ContactId,
     /// The business-scoped id of the contact, as far as it was known when this was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    bsuid: Option<Bsuid>,
+    pub(crate) bsuid: Option<Bsuid>,
+    /// When it was first seen to be theirs.
+    #[serde(default, with = "jiff::fmt::serde::timestamp::millisecond::optional")]
+    pub(crate) since: Option<Timestamp>,
+    /// Until when it was theirs, if they are known by another one since.
+    #[serde(
+        default,
+        with = "jiff::fmt::serde::timestamp::millisecond::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) until: Option<Timestamp>,
 }
 
 impl IdentityRecord {
-    /// Whether nothing speaks against the holder of this phone being the sender.
-    fn may_be(&self, sender: &Identities) -> bool {
-        match (&self.bsuid, &sender.bsuid) {
-            (Some(known), Some(now)) => known == now,
-            _ => true,
-        }
+    /// Whether nothing speaks against its holder being the one who was seen with it at this time.
+    pub(crate) fn may_be(&self, seen: &Identities, at: Timestamp) -> bool {
+        let is_other = matches!((&self.bsuid, &seen.bsuid), (Some(known), Some(now)) if known != now);
+        !is_other && self.until.is_none_or(|until| at <= until)
+    }
+
+    /// Whether it may pass to somebody who was seen with it at this time: not by an old message.
+    pub(crate) fn yields_to(&self, at: Timestamp) -> bool {
+        self.since.is_none_or(|since| since < at)
     }
 }
 
 /// What a contact item says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ContactRecord {
-    id: ContactId,
+pub(crate) struct ContactRecord {
+    pub(crate) id: ContactId,
     #[serde(flatten)]
-    identities: Identities,
+    pub(crate) identities: Identities,
+    /// When they last changed their number or id.
+    #[serde(
+        default,
+        with = "jiff::fmt::serde::timestamp::millisecond::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) moved_at: Option<Timestamp>,
+    /// What they last said about being written to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) preference: Option<Preference>,
+    /// The contact that turned out to be the same person, and goes on for both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) merged_into: Option<ContactId>,
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
-    created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
 }
 
 /// What the identities of a sender lead to.
@@ -54,11 +81,21 @@ pub(crate) struct Person {
     pub(crate) contact: ContactId,
     /// The contact does not exist yet, and so has no conversation.
     pub(crate) is_new: bool,
+    /// Another contact that is the same person. To be merged before anything is written.
+    pub(crate) twin: Option<ContactId>,
     /// Identity items to write, each with the contact that must hold it now (none: nobody may).
     links: Vec<(Address, Option<ContactId>)>,
+    /// What takes a phone from a contact that lost it to this one.
+    releases: Vec<TransactWriteItem>,
+    /// When the sender was seen.
+    at: Timestamp,
 }
 
 impl Person {
+    const fn known(contact: ContactId, at: Timestamp) -> Self {
+        Self { contact, is_new: false, twin: None, links: Vec::new(), releases: Vec::new(), at }
+    }
+
     /// Whether an identity of this person was not known before.
     pub(crate) fn has_news(&self) -> bool {
         !self.links.is_empty()
@@ -66,10 +103,16 @@ impl Person {
 }
 
 impl TenantStore {
-    /// Finds out who a sender is: one strongly consistent read of all their identities.
+    /// Finds out who a sender is that was seen at this time: one strongly consistent read of all their
+    /// identities.
     ///
     /// `first_message` names the contact if it turns out to be a new one.
-    pub(crate) async fn person(&self, sender: &Identities, first_message: MessageId) -> Result<Person, StoreError> {
+    pub(crate) async fn person(
+        &self,
+        sender: &Identities,
+        first_message: MessageId,
+        at: Timestamp,
+    ) -> Result<Person, StoreError> {
         let phone = sender.wa_id.clone().map(Address::Phone);
         let bsuid = sender.bsuid.clone().map(Address::Bsuid);
         let identities: Vec<&Address> = phone.iter().chain(&bsuid).collect();
@@ -78,51 +121,91 @@ impl TenantStore {
             let address = address.as_ref()?;
             found.iter().find(|(known, _)| known == address).map(|(_, record)| record)
         };
-        Ok(match (of(&phone), of(&bsuid)) {
-            // The stronger identity is known; the phone may be news, or somebody else's (left alone).
-            (known_phone, Some(record)) => Person {
-                contact: record.contact,
-                is_new: false,
-                links: phone.filter(|_| known_phone.is_none()).map(|phone| (phone, None)).into_iter().collect(),
-            },
+        let mut links = Vec::new();
+        let (mut person, held) = match (of(&phone), of(&bsuid)) {
+            // The stronger identity is known.
+            (held, Some(record)) => {
+                let mut person = Person::known(record.contact, at);
+                if let Some(held) = held.filter(|held| held.contact != record.contact && held.may_be(sender, at)) {
+                    person.twin = Some(held.contact);
+                    return Ok(person);
+                }
+                let is_free = |held: &&IdentityRecord| held.until.is_some_and(|until| until < at);
+                (person, held.filter(|held| held.contact != record.contact || is_free(held)))
+            }
             // Only the phone is known, and nothing says that it changed hands.
-            (Some(record), None) if record.may_be(sender) => Person {
-                contact: record.contact,
-                is_new: false,
-                links: bsuid
-                    .map(|bsuid| (bsuid, None))
-                    .into_iter()
-                    .flat_map(|link| [link].into_iter().chain(phone.clone().map(|phone| (phone, Some(record.contact)))))
-                    .collect(),
-            },
+            (Some(held), None) if held.may_be(sender, at) => {
+                let mut person = Person::known(held.contact, at);
+                // What an old message says of an identity that was left behind is not news.
+                if let Some(bsuid) = bsuid.filter(|_| held.until.is_none()) {
+                    person.links.push((bsuid, None));
+                    person.links.extend(phone.map(|phone| (phone, Some(held.contact))));
+                }
+                return Ok(person);
+            }
             // A stranger, or a recycled number.
-            (known_phone, None) => Person {
-                contact: ContactId::of_first_message(first_message),
-                is_new: true,
-                links: phone
-                    .map(|phone| (phone, known_phone.map(|record| record.contact)))
-                    .into_iter()
-                    .chain(bsuid.map(|bsuid| (bsuid, None)))
-                    .collect(),
-            },
-        })
+            (held, None) => {
+                links.extend(bsuid.clone().map(|bsuid| (bsuid, None)));
+                let contact = ContactId::of_first_message(first_message);
+                (Person { is_new: true, ..Person::known(contact, at) }, held)
+            }
+        };
+        let is_free = of(&phone).is_none();
+        match (phone, held) {
+            (Some(phone), None) if is_free => links.push((phone, None)),
+            (Some(phone), Some(held)) if held.until.is_some_and(|until| until < at) => {
+                links.push((phone, Some(held.contact)));
+            }
+            // It changed hands: its former holder must neither show it nor be written to there.
+            (Some(phone), Some(held)) if held.yields_to(at) => {
+                person.releases = self.releases(held.contact, &phone).await?;
+                links.push((phone, Some(held.contact)));
+            }
+            // It is theirs, or an old message says that it once was.
+            _ => {}
+        }
+        person.links = links;
+        Ok(person)
     }
 
-    /// The writes that make a person's identities known; none if they all are.
-    pub(crate) fn person_writes(&self, person: &Person, sender: &Identities, now: Timestamp) -> Vec<TransactWriteItem> {
-        let mut writes = Vec::new();
+    /// The writes that make a person's identities known; none if they all are. `creates` says whether a
+    /// conversation with them is written for the first time.
+    pub(crate) fn person_writes(
+        &self,
+        person: &Person,
+        sender: &Identities,
+        creates: bool,
+        now: Timestamp,
+    ) -> Vec<TransactWriteItem> {
+        const NOT_MERGED: &str = "attribute_not_exists(#mergedInto)";
+        let mut writes = person.releases.clone();
+        let key = Key::contact(self.tenant, person.contact);
         if person.is_new {
-            let record = ContactRecord { id: person.contact, identities: sender.clone(), created_at: now };
-            let key = Key::contact(self.tenant, person.contact);
+            let record = ContactRecord {
+                id: person.contact,
+                identities: sender.clone(),
+                moved_at: None,
+                preference: None,
+                merged_into: None,
+                created_at: now,
+            };
             writes.push(Expression::new().when(ABSENT).into_put(self.table(), item::item(key, "contact", &record)));
         } else if person.has_news() {
             let change = Expression::new()
                 .set_if_some("waId", sender.wa_id.as_ref())
                 .set_if_some("bsuid", sender.bsuid.as_ref());
-            writes.push(change.into_update(self.table(), Key::contact(self.tenant, person.contact)));
+            writes.push(change.when(PRESENT).when(NOT_MERGED).into_update(self.table(), key));
+        } else if creates {
+            // Who is being merged right now must not begin anything.
+            writes.push(Expression::new().when(NOT_MERGED).into_check(self.table(), key));
         }
         for (address, holder) in &person.links {
-            let record = IdentityRecord { contact: person.contact, bsuid: sender.bsuid.clone() };
+            let record = IdentityRecord {
+                contact: person.contact,
+                bsuid: sender.bsuid.clone(),
+                since: Some(person.at),
+                until: None,
+            };
             let unchanged = match holder {
                 None => Expression::new().when(ABSENT),
                 Some(holder) => Expression::new().when("#contact = :holder").value(":holder", holder),
@@ -133,7 +216,10 @@ impl TenantStore {
         writes
     }
 
-    async fn identities(&self, addresses: &[&Address]) -> Result<Vec<(Address, IdentityRecord)>, StoreError> {
+    pub(crate) async fn identities(
+        &self,
+        addresses: &[&Address],
+    ) -> Result<Vec<(Address, IdentityRecord)>, StoreError> {
         const OPERATION: &str = "reading a sender's identities";
         let keys: Vec<Key> = addresses.iter().map(|address| Key::identity(self.tenant, address)).collect();
         let items = self.store.batch_get(OPERATION, keys.clone()).await?;

@@ -73,11 +73,24 @@ pub struct Conversation {
     /// Who wrote the newest message.
     pub last_direction: Direction,
     /// When the customer-service window closes; `None` if it was never open.
-    #[serde(default, with = "jiff::fmt::serde::timestamp::millisecond::optional")]
+    #[serde(
+        default,
+        with = "jiff::fmt::serde::timestamp::millisecond::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub window_expires_at: Option<Timestamp>,
     /// The agent who looks after it.
     #[serde(default)]
     pub assigned_to_id: Option<UserId>,
+    /// The advertisement through which the customer last came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub referral: Option<Referred>,
+    /// The conversation that took its place when two contacts turned out to be one person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<ConversationId>,
+    /// The conversations whose place it took. Their messages stay where they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absorbed: Vec<ConversationId>,
     /// When it began.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub created_at: Timestamp,
@@ -86,6 +99,15 @@ pub struct Conversation {
     pub updated_at: Timestamp,
     /// Counts the writes, so that a change based on what was read is refused if it is outdated.
     pub rev: u64,
+}
+
+/// The advertisement through which a customer came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Referred {
+    /// The place of the message that tells of it.
+    pub order: MessageOrder,
+    /// The advertisement, as Meta sent it.
+    pub ad: Personal<serde_json::Value>,
 }
 
 impl Conversation {
@@ -100,13 +122,28 @@ impl Conversation {
 }
 
 impl TenantStore {
-    /// A conversation, strongly consistent; `None` if this tenant has none of that id.
+    /// A conversation, strongly consistent; `None` if this tenant has none of that id. In place of one
+    /// that was merged into another, the other.
     pub async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
+        let mut found = self.conversation_itself(id).await?;
+        while let Some(survivor) = found.as_ref().and_then(|found| found.merged_into) {
+            found = self.conversation_itself(survivor).await?;
+        }
+        Ok(found)
+    }
+
+    /// A conversation, even if it was merged into another.
+    pub(crate) async fn conversation_itself(&self, id: ConversationId) -> Result<Option<Conversation>, StoreError> {
         const OPERATION: &str = "reading a conversation";
         self.get(OPERATION, Key::conversation(self.tenant, id))
             .await?
             .map(|item| item::record(OPERATION, item))
             .transpose()
+    }
+
+    /// The id under which a conversation goes on; `None` if there is none.
+    pub(crate) async fn surviving(&self, id: ConversationId) -> Result<Option<ConversationId>, StoreError> {
+        Ok(self.conversation(id).await?.map(|known| known.id))
     }
 
     /// A page of the inbox: the tenant's conversations in a status, the one with the newest message first.

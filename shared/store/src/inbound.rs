@@ -2,7 +2,7 @@
 
 use crate::TenantStore;
 use crate::contacts::Person;
-use crate::conversation::{Conversation, ConversationStatus};
+use crate::conversation::{Conversation, ConversationStatus, Referred};
 use crate::error::StoreError;
 use crate::expression::{ABSENT, Expression, PRESENT};
 use crate::item;
@@ -11,34 +11,36 @@ use crate::media::NewMedia;
 use crate::message::{Message, Pointer};
 use crate::transaction::{Outcome, SURPRISES, Verdict, pause};
 use aws_sdk_dynamodb::types::TransactWriteItem;
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use recado_domain::contact::Identities;
-use recado_domain::ids::{ConversationId, MessageId, PhoneNumberId, Wamid};
-use recado_domain::message::{Direction, MessageType};
+use recado_domain::ids::{ContactId, ConversationId, MessageId, PhoneNumberId, Wamid};
+use recado_domain::message::{Direction, MessageType, Origin};
 use recado_domain::order::MessageOrder;
 use recado_domain::personal::Personal;
 use recado_domain::status::{MessageStatus, States};
-use recado_domain::window;
+use recado_domain::window::{self, CustomerAct};
+use serde::Serialize;
 
-/// Messages of one sender to one number, as they came together.
+/// Messages between one customer and one number, as they came together.
 #[derive(Debug, Clone)]
 pub struct InboundBatch {
-    /// The number they were sent to.
+    /// The tenant's number.
     pub number: PhoneNumberId,
-    /// Who sent them.
+    /// The customer.
     pub sender: Identities,
     /// At most 31, because a transaction holds 100 writes.
     pub messages: Vec<NewMessage>,
 }
 
-/// A customer message to be stored.
+/// A message to be stored.
 #[derive(Debug, Clone)]
 pub struct NewMessage {
     /// Meta's id.
     pub wamid: Wamid,
     /// Its place in the conversation.
     pub order: MessageOrder,
-    /// When the customer wrote it.
+    /// When it was written.
     pub timestamp: Timestamp,
     /// What it is.
     pub kind: MessageType,
@@ -48,6 +50,16 @@ pub struct NewMessage {
     pub preview: Personal<String>,
     /// The message it quotes.
     pub quoted: Option<Wamid>,
+    /// The advertisement through which it came, as Meta sent it.
+    pub referral: Option<Personal<serde_json::Value>>,
+    /// Who wrote it.
+    pub direction: Direction,
+    /// How it came, if the customer did not simply send it.
+    pub origin: Option<Origin>,
+    /// What is known of its delivery.
+    pub status: MessageStatus,
+    /// Who wrote it, if the conversation does not say.
+    pub author: Option<Identities>,
 }
 
 /// What became of one message.
@@ -59,9 +71,9 @@ pub enum Recorded {
     AlreadyStored,
 }
 
-/// The most messages one transaction takes: of its 100 writes up to five are for the rest, and up to three for each
+/// The most messages one transaction takes: of its 100 writes up to ten are for the rest, and up to three for each
 /// message.
-const MOST: usize = (100 - 5) / 3;
+const MOST: usize = (100 - 10) / 3;
 
 /// What is believed of the conversation before writing to it. The write is conditional on it.
 #[derive(Debug)]
@@ -74,19 +86,89 @@ enum Belief {
     Known(Box<Conversation>),
 }
 
+/// Something that happened with a contact.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Activity {
+    kind: &'static str,
+    summary: &'static str,
+    related_entity: &'static str,
+    related_id: ConversationId,
+    at: i64,
+}
+
+/// What storing messages does to their conversation.
+struct Effect<'a> {
+    newest: &'a NewMessage,
+    /// How many of them wait to be read.
+    unread: u64,
+    /// The end of the window that the customer opened with them.
+    window: Option<Timestamp>,
+    /// The last advertisement that they tell of.
+    referral: Option<Referred>,
+}
+
+impl<'a> Effect<'a> {
+    fn of(messages: &[(MessageId, &'a NewMessage)]) -> Self {
+        let all = || messages.iter().map(|(_, message)| *message);
+        let acts = all().filter(|message| Origin::is_customer_act(message.origin));
+        let last_act = acts.map(|message| CustomerAct::at(message.timestamp)).max();
+        let referred = |message: &NewMessage| Some(Referred { order: message.order, ad: message.referral.clone()? });
+        Self {
+            newest: all().max_by_key(|message| message.order).expect("a batch that is written has messages"),
+            unread: all().filter(|message| message.origin.is_none()).count() as u64,
+            window: last_act.map(window::expiry),
+            referral: all().filter_map(referred).max_by_key(|referred| referred.order),
+        }
+    }
+}
+
 impl TenantStore {
     /// Stores messages: each with its pointer, its place in the conversation, and its effect on
     /// unread count, preview, window and inbox order, in one transaction.
     ///
     /// **Exactly once** by the pointer, put only if absent under a key derived from the wamid. What
     /// was stored before is dropped from the batch and the rest is written. **In any order** because
-    /// preview and inbox order change only for a newer message, and the window only grows.
+    /// preview and inbox order change only for a newer message, and the window only grows. What a customer
+    /// did not simply send (see [`Origin`]) is stored quietly: it is not unread and reopens nothing.
     pub async fn record_inbound(&self, batch: &InboundBatch, now: Timestamp) -> Result<Vec<Recorded>, StoreError> {
         let mut recorded = Vec::with_capacity(batch.messages.len());
         for messages in batch.messages.chunks(MOST) {
             recorded.extend(self.record_chunk(batch, messages, now).await?);
+            self.merge_into(&batch.number, messages, now).await?;
         }
         Ok(recorded)
+    }
+
+    /// Stores what was written to a group: apart from all conversations, and with no other effect.
+    /// **Exactly once** as above.
+    pub async fn record_in_group(
+        &self,
+        number: &PhoneNumberId,
+        group: &str,
+        message: &NewMessage,
+        now: Timestamp,
+    ) -> Result<Recorded, StoreError> {
+        let id = MessageId::of_wamid(number, &message.wamid);
+        let writes = self.message_writes(ConversationId::of_group(number, group), id, message, now);
+        let recorded = match self.transact("recording a group's message", writes.into()).await? {
+            Outcome::Done => Recorded::Stored,
+            Outcome::Refused(_) => Recorded::AlreadyStored,
+        };
+        self.merge_into(number, std::slice::from_ref(message), now).await?;
+        Ok(recorded)
+    }
+
+    /// Applies what came before these messages. Also to those that were stored before: whoever stored
+    /// them may have got no further.
+    async fn merge_into(
+        &self,
+        number: &PhoneNumberId,
+        messages: &[NewMessage],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let ids = messages.iter().map(|message| MessageId::of_wamid(number, &message.wamid));
+        try_join_all(ids.map(|id| self.merge_awaited(id, now))).await.map(|_| ())
     }
 
     async fn record_chunk(
@@ -105,6 +187,7 @@ impl TenantStore {
                 recorded[place] = Some(Recorded::AlreadyStored);
             }
         }
+        let latest = messages.iter().map(|message| message.timestamp).max().unwrap_or(now);
         let mut person = None;
         let mut belief = Belief::Ordinary;
         for surprise in 0..SURPRISES {
@@ -115,8 +198,12 @@ impl TenantStore {
             let Some(first) = open.first() else { break };
             let who = match person.take() {
                 Some(who) => who,
-                None => self.person(&batch.sender, ids[*first]).await?,
+                None => self.person(&batch.sender, ids[*first], latest).await?,
             };
+            if let Some(twin) = who.twin {
+                self.merge_twins(who.contact, twin, now).await?;
+                continue;
+            }
             if who.is_new {
                 belief = Belief::Absent;
             }
@@ -129,7 +216,11 @@ impl TenantStore {
                 writes.extend(self.message_writes(conversation, *id, message, now));
             }
             writes.push(self.conversation_write(&belief, conversation, &who, batch, &fresh, now));
-            writes.extend(self.person_writes(&who, &batch.sender, now));
+            let begins = matches!(belief, Belief::Absent);
+            writes.extend(self.person_writes(&who, &batch.sender, begins, now));
+            if begins {
+                writes.push(self.activity_write(who.contact, conversation, now));
+            }
             for (id, message) in &fresh {
                 let place = Place { tenant: self.tenant, conversation, order: message.order, message: *id };
                 let media = NewMedia { number: &batch.number, kind: message.kind, content: &message.content };
@@ -142,18 +233,22 @@ impl TenantStore {
                     let (of_messages, rest) = verdicts.split_at(2 * fresh.len());
                     let (of_conversation, of_person) = rest.split_first().expect("the conversation is always written");
                     for (place, verdict) in open.into_iter().zip(of_messages.chunks(2)) {
-                        if verdict.iter().any(Verdict::is_broken) {
-                            recorded[place] = Some(Recorded::AlreadyStored);
+                        if let Verdict::Broken(item) = &verdict[0] {
+                            let pointer: Pointer = item::record(OPERATION, item.clone())?;
+                            recorded[place] = Some(self.heard_again(&pointer, &messages[place], now).await?);
                         }
                     }
+                    let mut is_merged = false;
                     if let Verdict::Broken(item) = of_conversation {
+                        is_merged = item.contains_key("mergedInto");
                         belief = match item.is_empty() {
                             true => Belief::Absent,
                             false => Belief::Known(Box::new(item::record(OPERATION, item.clone())?)),
                         };
                     }
-                    // Somebody else made this contact known meanwhile: find out anew who it is.
-                    if of_person.iter().any(Verdict::is_broken) {
+                    // Somebody else made this contact known meanwhile, or found out that it is the same
+                    // as another: find out anew who it is.
+                    if is_merged || of_person.iter().any(Verdict::is_broken) {
                         belief = Belief::Ordinary;
                     } else {
                         person = Some(who);
@@ -162,6 +257,53 @@ impl TenantStore {
             }
         }
         recorded.into_iter().collect::<Option<_>>().ok_or(StoreError::Contended { operation: OPERATION })
+    }
+
+    /// A message that is there already. If the past brought it, and now its customer does, it was new all
+    /// the same: it counts now as it would have.
+    async fn heard_again(
+        &self,
+        pointer: &Pointer,
+        message: &NewMessage,
+        now: Timestamp,
+    ) -> Result<Recorded, StoreError> {
+        const OPERATION: &str = "counting a message that history brought";
+        if pointer.origin != Some(Origin::History) || message.origin.is_some() {
+            return Ok(Recorded::AlreadyStored);
+        }
+        let place = pointer.place(self.tenant);
+        let window = window::expiry(CustomerAct::at(message.timestamp));
+        for surprise in 0..SURPRISES {
+            let Some(known) = self.conversation(place.conversation).await? else { break };
+            let status = known.status.after_inbound();
+            let taken = |change: Expression| {
+                change.remove("origin").when("#origin = :history").value(":history", Origin::History)
+            };
+            let writes = vec![
+                // What comes in is kept under the id of its wamid itself.
+                taken(Expression::new()).into_update(self.table(), Key::pointer(self.tenant, place.message)),
+                taken(Expression::new()).into_update(self.table(), Key::message(&place)),
+                Expression::new()
+                    .add("unreadCount", 1)
+                    .add("rev", 1)
+                    .set("updatedAt", now.as_millisecond())
+                    .set(
+                        "windowExpiresAt",
+                        known.window_expires_at.map_or(window, |end| end.max(window)).as_millisecond(),
+                    )
+                    .set("status", status)
+                    .set(INBOX_PK, inbox_partition(self.tenant, status.as_str()))
+                    .when("#rev = :known")
+                    .value(":known", known.rev)
+                    .into_update(self.table(), Key::conversation(self.tenant, known.id)),
+            ];
+            match self.transact(OPERATION, writes).await? {
+                Outcome::Done => return Ok(Recorded::Stored),
+                Outcome::Refused(verdicts) if verdicts[0].is_broken() => return Ok(Recorded::AlreadyStored),
+                Outcome::Refused(_) => pause(surprise).await,
+            }
+        }
+        Err(StoreError::Contended { operation: OPERATION })
     }
 
     /// The pointer and the message.
@@ -177,22 +319,47 @@ impl TenantStore {
             id,
             conversation_id: conversation,
             order: message.order,
-            direction: Direction::Inbound,
+            direction: message.direction,
             kind: message.kind,
             content: message.content.clone(),
             wamid: Some(message.wamid.clone()),
             quoted: message.quoted.clone(),
-            states: States::new(MessageStatus::Received, now),
+            // What others tell of the past happened when they say it did.
+            states: States::new(message.status, if message.origin.is_none() { now } else { message.timestamp }),
             timestamp: message.timestamp,
             sender: None,
             client_message_id: None,
+            origin: message.origin,
+            author: message.author.clone(),
+            referral: message.referral.clone(),
+            customer_reaction: None,
+            business_reaction: None,
+            edited_at: None,
+            revoked_at: None,
             created_at: now,
         };
-        let pointer = item::item(Key::pointer(self.tenant, id), "pointer", &Pointer::to(&place));
+        let pointer = item::item(
+            Key::pointer(self.tenant, id),
+            "pointer",
+            &Pointer { origin: message.origin, ..Pointer::to(&place) },
+        );
         [
             Expression::new().when(ABSENT).into_put(self.table(), pointer),
             Expression::new().into_put(self.table(), record.to_item(&place)),
         ]
+    }
+
+    /// That a conversation began, for whoever looks at the contact (REQUIREMENTS IN-15).
+    fn activity_write(&self, contact: ContactId, conversation: ConversationId, now: Timestamp) -> TransactWriteItem {
+        let activity = Activity {
+            kind: "chat",
+            summary: "WhatsApp conversation started",
+            related_entity: "conversation",
+            related_id: conversation,
+            at: now.as_millisecond(),
+        };
+        let key = Key::activity(self.tenant, contact, now, conversation);
+        Expression::new().into_put(self.table(), item::item(key, "activity", &activity))
     }
 
     /// The conversation's share, conditional on what is believed of it.
@@ -205,11 +372,7 @@ impl TenantStore {
         messages: &[(MessageId, &NewMessage)],
         now: Timestamp,
     ) -> TransactWriteItem {
-        let newest = messages.iter().map(|(_, message)| *message).max_by_key(|message| message.order);
-        let newest = newest.expect("a batch that is written has messages");
-        let latest = messages.iter().map(|(_, message)| message.timestamp).max().expect("as above");
-        let window = window::expiry(window::CustomerAct::at(latest));
-        let count = messages.len() as u64;
+        let Effect { newest, unread, window, referral } = Effect::of(messages);
 
         if matches!(belief, Belief::Absent) {
             let conversation = Conversation {
@@ -218,13 +381,16 @@ impl TenantStore {
                 contact_id: person.contact,
                 contact: batch.sender.clone(),
                 status: ConversationStatus::Open,
-                unread_count: count,
+                unread_count: unread,
                 last_order: newest.order,
                 last_message_at: newest.timestamp,
                 last_preview: newest.preview.clone(),
-                last_direction: Direction::Inbound,
-                window_expires_at: Some(window),
+                last_direction: newest.direction,
+                window_expires_at: window,
                 assigned_to_id: None,
+                referral,
+                merged_into: None,
+                absorbed: Vec::new(),
                 created_at: now,
                 updated_at: now,
                 rev: 1,
@@ -233,41 +399,56 @@ impl TenantStore {
         }
 
         let mut change =
-            Expression::new().add("unreadCount", count).add("rev", 1).set("updatedAt", now.as_millisecond());
+            Expression::new().add("unreadCount", unread).add("rev", 1).set("updatedAt", now.as_millisecond());
         if person.has_news() {
             change = change
                 .set_if_some("contact.waId", batch.sender.wa_id.as_ref())
                 .set_if_some("contact.bsuid", batch.sender.bsuid.as_ref());
         }
-        let (is_newer, window, status) = match belief {
+        let (is_newer, window, status, referral) = match belief {
             Belief::Known(known) => {
                 change = change.when("#rev = :known").value(":known", known.rev);
+                let is_later = |new: &Referred| known.referral.as_ref().is_none_or(|old| old.order < new.order);
                 (
                     newest.order > known.last_order,
-                    known.window_expires_at.map_or(window, |old| old.max(window)),
+                    window.max(known.window_expires_at),
                     known.status.after_inbound(),
+                    referral.filter(is_later),
                 )
             }
             Belief::Ordinary | Belief::Absent => {
-                change = change
-                    .when(PRESENT)
-                    .when("#status = :status AND #lastOrder < :lastOrder")
-                    .when("attribute_not_exists(#windowExpiresAt) OR #windowExpiresAt <= :windowExpiresAt");
-                (true, window, ConversationStatus::Open)
+                change = change.when(PRESENT).when("attribute_not_exists(#mergedInto)").when("#lastOrder < :lastOrder");
+                if unread > 0 {
+                    change = change.when("#status = :status");
+                }
+                if window.is_some() {
+                    change =
+                        change.when("attribute_not_exists(#windowExpiresAt) OR #windowExpiresAt <= :windowExpiresAt");
+                }
+                if let Some(referral) = &referral {
+                    change = change
+                        .when("attribute_not_exists(#referral) OR #referral.#order < :referred")
+                        .value(":referred", referral.order);
+                }
+                (true, window, ConversationStatus::Open, referral)
             }
         };
-        change = change.set("windowExpiresAt", window.as_millisecond());
+        change = change
+            .set_if_some("windowExpiresAt", window.map(Timestamp::as_millisecond))
+            .set_if_some("referral", referral);
         if is_newer {
             change = change
                 .set("lastOrder", newest.order)
                 .set("lastMessageAt", newest.timestamp.as_millisecond())
                 .set("lastPreview", newest.preview.expose())
-                .set("lastDirection", Direction::Inbound)
+                .set("lastDirection", newest.direction)
                 .set(INBOX_SK, inbox_sort(newest.order, id))
                 .set_if_some("contact.name", batch.sender.name.as_ref())
                 .set_if_some("contact.username", batch.sender.username.as_ref());
         }
-        change = change.set("status", status).set(INBOX_PK, inbox_partition(self.tenant, status.as_str()));
+        if unread > 0 {
+            change = change.set("status", status).set(INBOX_PK, inbox_partition(self.tenant, status.as_str()));
+        }
         change.into_update(self.table(), Key::conversation(self.tenant, id))
     }
 }

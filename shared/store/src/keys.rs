@@ -9,13 +9,16 @@
 //! | memberships of a person | query `USER#u` / `MEMBER#…` |
 //! | contact by id | get `TENANT#t#CONTACT#c` / `CONTACT` |
 //! | contact by identity (WhatsApp id, business-scoped id) | get `TENANT#t#IDENTITY#…` / `IDENTITY` |
+//! | what happened with a contact, oldest first | query `TENANT#t#CONTACT#c` / `ACTIVITY#…` |
+//! | what a contact was once known by | query `TENANT#t#CONTACT#c` / `FORMERLY#…` |
 //! | conversation by (number, contact) | its id is derived from the two |
 //! | conversation with its open outbox, oldest first | query `TENANT#t#CONVERSATION#c` / `CONVERSATION…` |
 //! | messages of a conversation, either direction | query `TENANT#t#CONVERSATION#c` / `MESSAGE#…` |
 //! | media of a conversation, and of a page of its messages | query `TENANT#t#CONVERSATION#c` / `MEDIA#…` |
 //! | inbox page by tenant and status, newest first | index `inbox`: `TENANT#t#INBOX#status#shard` / order |
 //! | message by id, by client id, by wamid | all three are message ids: get `TENANT#t#MESSAGE#m` / `POINTER` |
-//! | statuses that came before their message | query `TENANT#t#MESSAGE#m` / `EARLY#…` |
+//! | statuses and changes that came before their message | query `TENANT#t#MESSAGE#m` / `EARLY#…` |
+//! | whether a change (reaction, edit, deletion) was taken | get `TENANT#t#MESSAGE#m` / `TAKEN` |
 //! | everything unfinished, by kind and due date | index `due`: `DUE#kind#shard` / time |
 //! | parked items of a tenant; of a number nobody owns; of nobody | query `TENANT#t#PARKED`, `NUMBER#n`, `PARKED` / `PARKED#…` |
 //! | webhook log by tenant and day, newest first; of what is no tenant's | query each `TENANT#t#LOG#day#shard`, `LOG#day#shard` / `LOG#…` |
@@ -50,7 +53,7 @@ pub(crate) const DUE_SK: &str = "dueSk";
 pub(crate) enum DueKind {
     /// An outbox entry.
     Outbox,
-    /// A status that came before its message.
+    /// A status or a change that came before its message.
     Early,
     /// A customer's file that is not ours yet.
     Media,
@@ -65,7 +68,7 @@ pub(crate) const MESSAGES: &str = "MESSAGE#";
 pub(crate) const MEDIA: &str = "MEDIA#";
 /// The sort key prefix that a conversation and its open outbox share, and nothing else.
 pub(crate) const CONVERSATION_AND_OUTBOX: &str = "CONVERSATION";
-/// The sort key prefix of statuses that came before their message.
+/// The sort key prefix of statuses and changes that came before their message.
 pub(crate) const EARLY: &str = "EARLY#";
 /// The sort key prefix of parked items.
 pub(crate) const PARKED: &str = "PARKED#";
@@ -73,6 +76,10 @@ pub(crate) const PARKED: &str = "PARKED#";
 pub(crate) const LOGGED: &str = "LOG#";
 /// How many shards a day of the webhook log has: one partition takes 1,000 writes a second.
 pub(crate) const LOG_SHARDS: u32 = 4;
+/// The sort key prefix of what a contact was once known by.
+pub(crate) const FORMERLY: &str = "FORMERLY#";
+/// The sort key prefix of a tenant's numbers.
+pub(crate) const NUMBERS: &str = "NUMBER#";
 /// The sort key prefix of a person's memberships.
 pub(crate) const MEMBERS: &str = "MEMBER#";
 
@@ -113,11 +120,15 @@ impl Key {
     }
 
     pub(crate) fn identity(tenant: TenantId, identity: &Address) -> Self {
-        let identity = match identity {
-            Address::Phone(wa_id) => format!("WA#{}", wa_id.as_str()),
-            Address::Bsuid(bsuid) => format!("BSUID#{}", bsuid.as_str()),
-        };
-        Self::new(format!("TENANT#{tenant}#IDENTITY#{identity}"), "IDENTITY")
+        Self::new(format!("TENANT#{tenant}#IDENTITY#{}", name_of(identity)), "IDENTITY")
+    }
+
+    pub(crate) fn activity(tenant: TenantId, contact: ContactId, at: jiff::Timestamp, of: ConversationId) -> Self {
+        Self { sk: format!("ACTIVITY#{:013}#{of}", at.as_millisecond()), ..Self::contact(tenant, contact) }
+    }
+
+    pub(crate) fn formerly(tenant: TenantId, contact: ContactId, identity: &Address) -> Self {
+        Self { sk: format!("{FORMERLY}{}", name_of(identity)), ..Self::contact(tenant, contact) }
     }
 
     pub(crate) fn conversation(tenant: TenantId, conversation: ConversationId) -> Self {
@@ -151,6 +162,14 @@ impl Key {
         let code = fact.error.as_ref().and_then(|error| error.code).map(|code| format!("#{code}")).unwrap_or_default();
         let sort = format!("{EARLY}{status}#{:013}{code}", fact.at.as_millisecond());
         Self { sk: sort, ..Self::pointer(tenant, message) }
+    }
+
+    pub(crate) fn early_change(tenant: TenantId, target: MessageId, change: MessageId) -> Self {
+        Self { sk: format!("{EARLY}CHANGE#{change}"), ..Self::pointer(tenant, target) }
+    }
+
+    pub(crate) fn taken(tenant: TenantId, change: MessageId) -> Self {
+        Self { sk: "TAKEN".to_owned(), ..Self::pointer(tenant, change) }
     }
 
     pub(crate) fn parked(scope: &ParkedScope<'_>, event: &EventId) -> Self {
@@ -208,6 +227,13 @@ pub(crate) fn log_partition(scope: LogScope, day: &str, shard: u32) -> String {
     match scope {
         LogScope::Tenant(tenant) => format!("TENANT#{tenant}#LOG#{day}#{shard}"),
         LogScope::Deployment => format!("LOG#{day}#{shard}"),
+    }
+}
+
+fn name_of(identity: &Address) -> String {
+    match identity {
+        Address::Phone(wa_id) => format!("WA#{}", wa_id.as_str()),
+        Address::Bsuid(bsuid) => format!("BSUID#{}", bsuid.as_str()),
     }
 }
 

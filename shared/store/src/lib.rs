@@ -11,6 +11,7 @@
 //! **Invariants:** only this crate knows attribute names. No `Scan`. An index read never decides an
 //! effect: indexes may lag.
 
+mod change;
 mod contacts;
 mod conversation;
 mod due;
@@ -23,14 +24,17 @@ mod keys;
 mod log;
 mod media;
 mod message;
+mod moves;
 mod outbox;
 mod parked;
+mod preference;
 mod status;
 mod stream;
 mod tenant;
 mod transaction;
 
-pub use conversation::{Conversation, ConversationStatus};
+pub use change::{Change, NewChange, What};
+pub use conversation::{Conversation, ConversationStatus, Referred};
 pub use due::EarlyWait;
 pub use error::StoreError;
 pub use event::EventId;
@@ -39,7 +43,8 @@ pub use item::Page;
 pub use keys::{LogScope, ParkedScope};
 pub use log::{EventOutcome, LogEntry, LoggedEvent};
 pub use media::{Media, MediaState, Stored, TakenUp};
-pub use message::{Message, Sender};
+pub use message::{Message, Reaction, Sender};
+pub use moves::Move;
 pub use outbox::{Answer, Claim, Claimed, Composed, Draft, OpenEntry, Settled};
 pub use parked::{Marked, Park, Parked, ParkedItem};
 pub use status::{Heard, StatusReport};

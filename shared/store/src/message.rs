@@ -5,9 +5,11 @@ use crate::error::{StoreError, failed};
 use crate::item::{self, Item, Page};
 use crate::keys::{Key, MESSAGES, PK, Place, SK, conversation_partition};
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
-use recado_domain::ids::{ClientMessageId, ConversationId, MessageId, UserId, Wamid};
-use recado_domain::message::{Direction, MessageType};
+use recado_domain::contact::Identities;
+use recado_domain::ids::{ClientMessageId, ConversationId, MessageId, TenantId, UserId, Wamid};
+use recado_domain::message::{Direction, MessageType, Origin};
 use recado_domain::order::MessageOrder;
 use recado_domain::personal::Personal;
 use recado_domain::status::States;
@@ -47,9 +49,51 @@ pub struct Message {
     /// The id that the client chose for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_message_id: Option<ClientMessageId>,
+    /// How it came, if not in the ordinary way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// Who wrote it, where the conversation does not say: in groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Identities>,
+    /// The advertisement through which it came, as Meta sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub referral: Option<Personal<serde_json::Value>>,
+    /// What the customer put onto it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_reaction: Option<Reaction>,
+    /// What the business put onto it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub business_reaction: Option<Reaction>,
+    /// When its words were last changed.
+    #[serde(
+        default,
+        with = "jiff::fmt::serde::timestamp::millisecond::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub edited_at: Option<Timestamp>,
+    /// When its author deleted it; nothing is left of what it said.
+    #[serde(
+        default,
+        with = "jiff::fmt::serde::timestamp::millisecond::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub revoked_at: Option<Timestamp>,
     /// When we stored it.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub created_at: Timestamp,
+}
+
+/// What one side last put onto a message, or that it took it off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reaction {
+    /// The emoji; none if it was taken off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emoji: Option<Personal<String>>,
+    /// When.
+    #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+    pub at: Timestamp,
+    /// The place of the reaction among all messages: the last one counts.
+    pub order: MessageOrder,
 }
 
 /// The agent who wrote a message.
@@ -66,6 +110,9 @@ pub struct Sender {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Pointer {
+    /// How the message came, if not in the ordinary way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<Origin>,
     pub(crate) conversation: ConversationId,
     pub(crate) order: MessageOrder,
     pub(crate) message: MessageId,
@@ -73,7 +120,13 @@ pub(crate) struct Pointer {
 
 impl Pointer {
     pub(crate) const fn to(place: &Place) -> Self {
-        Self { conversation: place.conversation, order: place.order, message: place.message }
+        Self { origin: None, conversation: place.conversation, order: place.order, message: place.message }
+    }
+}
+
+impl Pointer {
+    pub(crate) const fn place(&self, tenant: TenantId) -> Place {
+        Place { tenant, conversation: self.conversation, order: self.order, message: self.message }
     }
 }
 
@@ -84,7 +137,8 @@ impl Message {
 }
 
 impl TenantStore {
-    /// A page of a conversation's messages, newest first.
+    /// A page of a conversation's messages, newest first; together with those of the conversations
+    /// whose place it took.
     pub async fn messages(
         &self,
         conversation: ConversationId,
@@ -92,6 +146,30 @@ impl TenantStore {
         after: Option<&str>,
     ) -> Result<Page<Message>, StoreError> {
         const OPERATION: &str = "listing messages";
+        let known = self.conversation(conversation).await?;
+        let (id, absorbed) = known.map_or((conversation, Vec::new()), |known| (known.id, known.absorbed));
+        let (mut items, mut is_last) = (Vec::new(), true);
+        for id in [id].into_iter().chain(absorbed) {
+            let (found, next) = self.messages_in(OPERATION, id, limit, after).await?;
+            items.extend(found);
+            is_last &= next.is_none();
+        }
+        items.sort_by(|one, other| item::text(other, SK).cmp(&item::text(one, SK)));
+        let most = usize::try_from(limit).unwrap_or_default();
+        is_last &= items.len() <= most;
+        items.truncate(most);
+        let next = items.last().filter(|_| !is_last).and_then(|last| item::text(last, SK)).map(str::to_owned);
+        let items: Result<Vec<_>, _> = items.into_iter().map(|item| item::record(OPERATION, item)).collect();
+        Ok(Page { items: items?, next })
+    }
+
+    async fn messages_in(
+        &self,
+        operation: &'static str,
+        conversation: ConversationId,
+        limit: i32,
+        after: Option<&str>,
+    ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
         let pk = conversation_partition(self.tenant, conversation);
         let start = after.map(|sk| Key { pk: pk.clone(), sk: sk.to_owned() }.into_attributes());
         let answer = self
@@ -108,11 +186,26 @@ impl TenantStore {
             .set_exclusive_start_key(start)
             .send()
             .await
-            .map_err(failed(OPERATION))?;
-        let next = answer.last_evaluated_key.as_ref().and_then(|key| item::text(key, SK)).map(str::to_owned);
-        let items: Result<Vec<_>, _> =
-            answer.items.unwrap_or_default().into_iter().map(|item| item::record(OPERATION, item)).collect();
-        Ok(Page { items: items?, next })
+            .map_err(failed(operation))?;
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
+    }
+
+    /// Of each of these messages of a conversation, the id of the one that it quotes, if that is known.
+    pub async fn quoted(
+        &self,
+        conversation: ConversationId,
+        messages: &[Message],
+    ) -> Result<Vec<Option<MessageId>>, StoreError> {
+        if messages.iter().all(|message| message.quoted.is_none()) {
+            return Ok(vec![None; messages.len()]);
+        }
+        let number = self.conversation(conversation).await?.map(|known| known.phone_number_id);
+        let quoted = messages.iter().map(async |message| {
+            let (Some(number), Some(wamid)) = (&number, &message.quoted) else { return Ok(None) };
+            let place = self.place_of(MessageId::of_wamid(number, wamid)).await?;
+            Ok::<_, StoreError>(place.map(|place| place.message))
+        });
+        try_join_all(quoted).await
     }
 
     /// A message by its id: for an inbound one also the id of its wamid, for one of ours also the id
@@ -127,8 +220,7 @@ impl TenantStore {
     pub(crate) async fn place_of(&self, id: MessageId) -> Result<Option<Place>, StoreError> {
         const OPERATION: &str = "finding a message";
         let Some(item) = self.get(OPERATION, Key::pointer(self.tenant, id)).await? else { return Ok(None) };
-        let Pointer { conversation, order, message } = item::record(OPERATION, item)?;
-        Ok(Some(Place { tenant: self.tenant, conversation, order, message }))
+        Ok(Some(item::record::<Pointer>(OPERATION, item)?.place(self.tenant)))
     }
 
     pub(crate) async fn message_at(&self, place: &Place) -> Result<Option<Message>, StoreError> {

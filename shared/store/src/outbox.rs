@@ -18,7 +18,7 @@ use crate::transaction::{Outcome, SURPRISES, pause};
 use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use jiff::Timestamp;
 use recado_domain::ids::{ClientMessageId, ConversationId, MessageId, Wamid};
-use recado_domain::message::{Direction, MessageType};
+use recado_domain::message::{Direction, MessageType, Origin};
 use recado_domain::order::MessageOrder;
 use recado_domain::outbox::{LEASE, Open, OutboxState, UNKNOWN_WAIT};
 use recado_domain::personal::Personal;
@@ -144,9 +144,11 @@ impl TenantStore {
         now: Timestamp,
     ) -> Result<Composed, StoreError> {
         const OPERATION: &str = "composing a message";
-        let conversation = known.id;
-        let id = MessageId::of_request(conversation, &draft.client_message_id);
+        let asked = known.id;
+        let id = MessageId::of_request(asked, &draft.client_message_id);
         for surprise in 0..SURPRISES {
+            // Not the one that was asked for, if it was merged meanwhile.
+            let conversation = known.id;
             let order = MessageOrder::of_outbound(now, known.last_order);
             let place = Place { tenant: self.tenant, conversation, order, message: id };
             let message = Message {
@@ -162,6 +164,13 @@ impl TenantStore {
                 timestamp: now,
                 sender: Some(draft.sender.clone()),
                 client_message_id: Some(draft.client_message_id.clone()),
+                origin: None,
+                author: None,
+                referral: None,
+                customer_reaction: None,
+                business_reaction: None,
+                edited_at: None,
+                revoked_at: None,
                 created_at: now,
             };
             let pointer = item::item(Key::pointer(self.tenant, id), "pointer", &Pointer::to(&place));
@@ -182,7 +191,7 @@ impl TenantStore {
             }
             // The conversation changed meanwhile: place the message anew.
             pause(surprise).await;
-            match self.conversation(conversation).await? {
+            match self.conversation(asked).await? {
                 Some(current) => known = current,
                 None => break,
             }
@@ -322,7 +331,7 @@ impl TenantStore {
             .when("attribute_not_exists(#wamid)")
             .into_update(self.table(), Key::message(&claim.place));
         let writes = vec![message, self.pointer_write(&claim.place, alias), self.close_entry(claim)];
-        let settled = match self.transact(OPERATION, writes).await? {
+        let settled = match self.transact_in_place_of_echo(OPERATION, &claim.place, alias, writes).await? {
             Outcome::Done => Settled::Recorded,
             // A status overtook the answer and has already written all of this, except the time.
             Outcome::Refused(_) => {
@@ -330,7 +339,7 @@ impl TenantStore {
                 Settled::Overtaken
             }
         };
-        self.merge_early(&claim.place, alias).await?;
+        self.merge_early(&claim.place, alias, now).await?;
         Ok(settled)
     }
 
@@ -351,6 +360,36 @@ impl TenantStore {
             self.transact(OPERATION, vec![entry]).await?;
         }
         Ok(Settled::Overtaken)
+    }
+
+    /// Writes that our own message went out under a wamid. An echo of it that overtook the answer to the
+    /// send makes way; what was heard of it is our message's.
+    pub(crate) async fn transact_in_place_of_echo(
+        &self,
+        operation: &'static str,
+        place: &Place,
+        alias: MessageId,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<Outcome, StoreError> {
+        let outcome = self.transact(operation, writes.clone()).await?;
+        if matches!(outcome, Outcome::Done) {
+            return Ok(outcome);
+        }
+        let other = self.place_of(alias).await?.filter(|other| other.message != place.message);
+        let Some(other) = other else { return Ok(outcome) };
+        let echo = self.message_at(&other).await?.filter(|echo| echo.origin == Some(Origin::PhoneApp));
+        let Some(echo) = echo else { return Ok(outcome) };
+        let pointer = Expression::new().when("#message = :echo").value(":echo", other.message);
+        let removal = vec![
+            pointer.into_delete(self.table(), Key::pointer(self.tenant, alias)),
+            Expression::new().into_delete(self.table(), Key::message(&other)),
+        ];
+        self.transact("removing an echo of our own message", removal).await?;
+        let outcome = self.transact(operation, writes).await?;
+        for (status, at) in echo.states.history() {
+            self.hear(place, status, &Fact::at(at), None).await?;
+        }
+        Ok(outcome)
     }
 
     /// Leads from a wamid to our own message.

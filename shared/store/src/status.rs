@@ -1,6 +1,7 @@
 //! What Meta says about our messages, added to what is known.
 
 use crate::TenantStore;
+use crate::change::Change;
 use crate::due;
 use crate::error::StoreError;
 use crate::expression::{ABSENT, Expression, PRESENT};
@@ -44,12 +45,16 @@ pub enum Heard {
     Gone,
 }
 
-/// A status that waits for its message, beside the place where the message's pointer will be.
+/// A status or a change that waits for its message, beside the place where the message's pointer will be.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct EarlyRecord {
-    status: MessageStatus,
-    fact: Fact,
+pub(crate) struct EarlyRecord {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<MessageStatus>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fact: Option<Fact>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    change: Option<Change>,
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     since: Timestamp,
     /// When DynamoDB may tidy it away.
@@ -64,8 +69,17 @@ const EARLY_WAIT: SignedDuration = SignedDuration::from_hours(7 * 24);
 const EARLY_KEEP: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 impl EarlyRecord {
+    fn new(now: Timestamp) -> Self {
+        let expires_at = now.saturating_add(EARLY_KEEP).unwrap_or(Timestamp::MAX);
+        Self { status: None, fact: None, change: None, since: now, expires_at }
+    }
+
+    pub(crate) fn of_change(change: Change, now: Timestamp) -> Self {
+        Self { change: Some(change), ..Self::new(now) }
+    }
+
     /// When to look at it again: a minute from now at first, then ever more rarely.
-    fn due(&self, now: Timestamp) -> Timestamp {
+    pub(crate) fn due(&self, now: Timestamp) -> Timestamp {
         let wait = now.duration_since(self.since).max(SignedDuration::from_mins(1));
         now.saturating_add(wait).unwrap_or(Timestamp::MAX)
     }
@@ -89,7 +103,7 @@ impl TenantStore {
                 place = self.place_of(alias).await?;
             }
             match place {
-                Some(place) => return self.hear_at(&place, alias, report).await,
+                Some(place) => return self.hear_at(&place, alias, report, now).await,
                 None if self.wait(alias, report, now).await? => return Ok(Heard::Waiting),
                 // The pointer appeared between looking and waiting.
                 None => {}
@@ -98,7 +112,13 @@ impl TenantStore {
         Err(StoreError::Contended { operation: "hearing a status" })
     }
 
-    async fn hear_at(&self, place: &Place, alias: MessageId, report: &StatusReport) -> Result<Heard, StoreError> {
+    async fn hear_at(
+        &self,
+        place: &Place,
+        alias: MessageId,
+        report: &StatusReport,
+        now: Timestamp,
+    ) -> Result<Heard, StoreError> {
         const OPERATION: &str = "recording a status";
         let known = match self.hear(place, report.status, &report.fact, Some(&report.wamid)).await? {
             Updated::Done => return Ok(Heard::News),
@@ -118,9 +138,9 @@ impl TenantStore {
             .when("attribute_not_exists(#wamid)")
             .into_update(self.table(), Key::message(place));
         let writes = vec![message, self.pointer_write(place, alias), self.drop_entry(place)];
-        match self.transact(OPERATION, writes).await? {
+        match self.transact_in_place_of_echo(OPERATION, place, alias, writes).await? {
             Outcome::Done => {
-                self.merge_early(place, alias).await?;
+                self.merge_early(place, alias, now).await?;
                 Ok(Heard::News)
             }
             // Settled at this very moment: the ordinary way is open now.
@@ -148,8 +168,8 @@ impl TenantStore {
 
     /// Puts a status beside the place of a pointer that is not there; `false` if it is there.
     async fn wait(&self, alias: MessageId, report: &StatusReport, now: Timestamp) -> Result<bool, StoreError> {
-        let expires_at = now.saturating_add(EARLY_KEEP).unwrap_or(Timestamp::MAX);
-        let record = EarlyRecord { status: report.status, fact: report.fact.clone(), since: now, expires_at };
+        let record =
+            EarlyRecord { status: Some(report.status), fact: Some(report.fact.clone()), ..EarlyRecord::new(now) };
         let key = Key::early(self.tenant, alias, report.status.as_str(), &report.fact);
         let mut item = item::item(key, "early-status", &record);
         due::set(&mut item, DueKind::Early, due_shard(alias.to_bits()), record.due(now));
@@ -160,26 +180,43 @@ impl TenantStore {
         Ok(matches!(self.transact("keeping an early status", writes).await?, Outcome::Done))
     }
 
-    /// Adds the statuses that came before a message's pointer. To be called by whoever wrote the
-    /// pointer; should that one vanish in between, the sweep does it.
-    pub(crate) async fn merge_early(&self, place: &Place, alias: MessageId) -> Result<(), StoreError> {
-        const OPERATION: &str = "merging early statuses";
+    /// Adds the statuses and changes that came before a message's pointer. To be called by whoever wrote
+    /// the pointer; should that one vanish in between, the sweep does it.
+    pub(crate) async fn merge_early(&self, place: &Place, alias: MessageId, now: Timestamp) -> Result<(), StoreError> {
+        const OPERATION: &str = "merging what came early";
         let pk = Key::pointer(self.tenant, alias).pk;
         for early in self.partition(OPERATION, &pk, EARLY).await? {
             let key = Key { pk: pk.clone(), sk: item::text(&early, SK).unwrap_or_default().to_owned() };
-            let EarlyRecord { status, fact, .. } = item::record(OPERATION, early)?;
-            self.hear(place, status, &fact, None).await?;
+            let EarlyRecord { status, fact, change, .. } = item::record(OPERATION, early)?;
+            if let (Some(status), Some(fact)) = (status, fact) {
+                self.hear(place, status, &fact, None).await?;
+            }
+            if let Some(change) = change {
+                self.apply_change(place, &change, now).await?;
+            }
             self.delete(OPERATION, key).await?;
         }
         Ok(())
     }
 
-    /// Looks again at the statuses that wait for this message: merges them if it is known by now,
+    /// Adds what came before a message, if anything did: one read if not.
+    pub(crate) async fn merge_awaited(&self, alias: MessageId, now: Timestamp) -> Result<(), StoreError> {
+        let pk = Key::pointer(self.tenant, alias).pk;
+        if self.partition("looking for what came early", &pk, EARLY).await?.is_empty() {
+            return Ok(());
+        }
+        match self.place_of(alias).await? {
+            Some(place) => self.merge_early(&place, alias, now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Looks again at the statuses and changes that wait for this message: merges them if it is known by now,
     /// looks later otherwise. After a week they are looked at no more, and stay as a record.
     pub async fn revisit_early(&self, alias: MessageId, now: Timestamp) -> Result<(), StoreError> {
         const OPERATION: &str = "revisiting early statuses";
         if let Some(place) = self.place_of(alias).await? {
-            return self.merge_early(&place, alias).await;
+            return self.merge_early(&place, alias, now).await;
         }
         let pk = Key::pointer(self.tenant, alias).pk;
         for early in self.partition(OPERATION, &pk, EARLY).await? {

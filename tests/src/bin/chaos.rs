@@ -42,7 +42,7 @@ async fn main() -> ExitCode {
         patience: Duration::from_secs(patience),
     };
     let begun = Instant::now();
-    let report = run(&options).await;
+    let report = Box::pin(run(&options)).await;
     println!("seed {seed}, {:.0} s", begun.elapsed().as_secs_f64());
     println!("{report}");
     let failures = report.failures();

@@ -367,7 +367,10 @@ impl Driver {
         let deadline = tokio::time::Instant::now() + patience;
         let mut quiet = 0;
         loop {
-            let left = self.queued().await + self.lab.count("outbox").await + self.lab.count("early-status").await;
+            let left = self.queued().await
+                + self.lab.count("outbox").await
+                + self.lab.count("early-status").await
+                + self.lab.count("early-change").await;
             quiet = if left == 0 { quiet + 1 } else { 0 };
             if quiet == 3 || tokio::time::Instant::now() > deadline {
                 return left;

@@ -43,6 +43,34 @@ pub(super) struct Text {
     /// Unix seconds; no two of a customer are the same.
     pub(super) timestamp: i64,
     pub(super) body: String,
+    /// What happens to it afterwards, oldest first, a second each.
+    pub(super) changes: Vec<Change>,
+}
+
+/// What its author does to a message.
+#[derive(Debug, Clone)]
+pub(super) enum Change {
+    /// Puts an emoji onto it; none takes it off.
+    React(Option<&'static str>),
+    /// Gives it other words.
+    Edit(String),
+    /// Deletes it.
+    Revoke,
+}
+
+impl Text {
+    /// What it says in the end, what stands on it, and whether it was deleted.
+    pub(super) fn end(&self) -> (Option<&str>, Option<&str>, bool) {
+        let (mut words, mut emoji, mut is_revoked) = (Some(self.body.as_str()), None, false);
+        for change in &self.changes {
+            match change {
+                Change::React(put) => emoji = *put,
+                Change::Edit(new) => words = Some(new),
+                Change::Revoke => (words, is_revoked) = (None, true),
+            }
+        }
+        (words, emoji, is_revoked)
+    }
 }
 
 /// How many messages a customer writes, on average.
@@ -50,6 +78,9 @@ const TEXTS: usize = 8;
 
 /// One of so many events is a duplicate of another.
 const DUPLICATE: f64 = 0.2;
+
+/// One of so many messages is reacted to, edited or deleted.
+const CHANGED: f64 = 0.2;
 
 /// One of so many events cannot be understood.
 const MALFORMED: f64 = 0.01;
@@ -66,8 +97,22 @@ impl Plan {
                 wamid: format!("wamid.{seed}.{number}"),
                 timestamp: now.as_second() - 7200 + (number / writers) as i64 * 11,
                 body: format!("mensaje {number} ¿está?"),
+                changes: Vec::new(),
             };
             customer.texts.push(text);
+        }
+        for customer in &mut customers {
+            // The last one stays as it is, so that it is what the inbox shows.
+            let changeable = customer.texts.len().saturating_sub(1);
+            for text in &mut customer.texts[..changeable] {
+                if !random.random_bool(CHANGED) {
+                    continue;
+                }
+                text.changes = (0..random.random_range(1..=4)).map(|number| Change::new(number, &mut random)).collect();
+                if random.random_bool(0.3) {
+                    text.changes.push(Change::Revoke);
+                }
+            }
         }
         for number in 0..outbound {
             customers[random.random_range(0..writers)].replies.push(format!("respuesta {number}"));
@@ -76,6 +121,8 @@ impl Plan {
         let mut events: Vec<(usize, Value)> = Vec::new();
         for customer in &customers {
             events.extend(customer.texts.iter().map(|text| (customer.tenant, customer.message(text))));
+            let changed = customer.texts.iter().flat_map(|text| customer.changes(text));
+            events.extend(changed.map(|change| (customer.tenant, change)));
         }
         let mut duplicates = 0;
         for place in 0..events.len() {
@@ -100,6 +147,29 @@ impl Plan {
     }
 }
 
+impl Change {
+    fn new(number: usize, random: &mut StdRng) -> Self {
+        match random.random_range(0..4) {
+            0 => Self::React(None),
+            1 => Self::React(Some("👍")),
+            2 => Self::React(Some("❤️")),
+            _ => Self::Edit(format!("corregido {number}")),
+        }
+    }
+
+    fn of(&self, target: &str) -> Value {
+        match self {
+            Self::React(Some(emoji)) => {
+                json!({"type": "reaction", "reaction": {"message_id": target, "emoji": emoji}})
+            }
+            Self::React(None) => json!({"type": "reaction", "reaction": {"message_id": target}}),
+            Self::Edit(words) => json!({"type": "edit", "edit": {"original_message_id": target,
+                "message": {"type": "text", "text": {"body": words}}}}),
+            Self::Revoke => json!({"type": "revoke", "revoke": {"original_message_id": target}}),
+        }
+    }
+}
+
 impl Customer {
     fn new(number: usize, tenants: usize, random: &mut StdRng) -> Self {
         let phone = format!("54911{:08}", 40_000_000 + number);
@@ -113,8 +183,21 @@ impl Customer {
     }
 
     fn message(&self, text: &Text) -> Value {
-        let mut message = json!({"id": text.wamid, "timestamp": text.timestamp.to_string(), "type": "text",
-            "text": {"body": text.body}});
+        self.signed(json!({"id": text.wamid, "timestamp": text.timestamp.to_string(), "type": "text",
+            "text": {"body": text.body}}))
+    }
+
+    fn changes(&self, text: &Text) -> Vec<Value> {
+        let change = |(place, change): (i64, &Change)| {
+            let mut item = change.of(&text.wamid);
+            item["id"] = json!(format!("{}.change.{place}", text.wamid));
+            item["timestamp"] = json!((text.timestamp + place).to_string());
+            self.signed(item)
+        };
+        (1..).zip(&text.changes).map(change).collect()
+    }
+
+    fn signed(&self, mut message: Value) -> Value {
         if let Some(wa_id) = &self.wa_id {
             message["from"] = json!(wa_id);
         }

@@ -21,6 +21,10 @@ pub struct Report {
     pub unread_differences: usize,
     /// Conversations whose window is wrong.
     pub window_differences: usize,
+    /// Messages that were reacted to, edited or deleted.
+    pub changed: usize,
+    /// Messages that do not end as these changes leave them.
+    pub change_differences: usize,
     /// Planted malformed items that are parked.
     pub parked: usize,
     /// How many were planted.
@@ -58,6 +62,7 @@ impl Report {
             ("order violations", self.order_violations),
             ("unread differences", self.unread_differences),
             ("window differences", self.window_differences),
+            ("change differences", self.change_differences),
             ("parked by mistake", self.parked_by_mistake),
             ("dead letters", self.dead_letters),
             ("sent twice", self.sent_twice),
@@ -93,7 +98,7 @@ impl fmt::Display for Report {
         write!(
             f,
             "stored {} of {}, duplicates absorbed {}, lost {}, twice {}, order violations {}, unread differences {}, \
-             window differences {}, parked {} of {} planted and {} others, dead letters {}",
+             window differences {}, change differences {} of {}, parked {} of {} planted and {} others, dead letters {}",
             self.stored,
             self.expected,
             self.duplicates_absorbed,
@@ -102,6 +107,8 @@ impl fmt::Display for Report {
             self.order_violations,
             self.unread_differences,
             self.window_differences,
+            self.change_differences,
+            self.changed,
             self.parked,
             self.planted,
             self.parked_by_mistake,

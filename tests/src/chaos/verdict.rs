@@ -17,6 +17,7 @@ pub(super) async fn of(driver: &Driver, plan: &Plan) -> Report {
         expected: plan.customers.iter().map(|customer| customer.texts.len()).sum(),
         duplicates_absorbed: plan.duplicates,
         planted: plan.malformed.len(),
+        changed: plan.customers.iter().flat_map(|one| &one.texts).filter(|text| !text.changes.is_empty()).count(),
         replies: plan.customers.iter().map(|customer| customer.replies.len()).sum(),
         killed: driver.killed.load(Ordering::Relaxed),
         dead_letters: driver.dead_letters.load(Ordering::Relaxed),
@@ -99,6 +100,17 @@ async fn compare(
                 report.twice += times - 1;
             }
         }
+    }
+    for text in &customer.texts {
+        let found = inbound.iter().find(|message| message.wamid.as_ref().is_some_and(|id| id.as_str() == text.wamid));
+        let Some(message) = found else { continue };
+        let reaction = message.customer_reaction.as_ref().and_then(|reaction| reaction.emoji.as_ref());
+        let end = (
+            message.content.expose()["text"].as_str(),
+            reaction.map(|emoji| emoji.expose().as_str()),
+            message.revoked_at.is_some(),
+        );
+        report.change_differences += usize::from(end != text.end());
     }
     let newest_first = |pair: &[&&Message]| pair[0].timestamp <= pair[1].timestamp;
     let pairs: Vec<_> = inbound.iter().collect();

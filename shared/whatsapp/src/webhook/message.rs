@@ -7,7 +7,7 @@ mod content;
 mod inbound;
 
 pub use content::*;
-pub use inbound::{InboundMessage, MessageError};
+pub use inbound::{Act, InboundMessage, MessageError, Moved, NewWords, Said};
 
 use super::contact::{Contact, MetaError};
 use super::object::{object, words};

@@ -363,6 +363,12 @@ words! {
 }
 
 impl System {
+    /// Whether it says that a customer is now known by other identities.
+    pub const fn moves(&self) -> bool {
+        use SystemKind::{CustomerChangedNumber, UserChangedNumber, UserChangedUserId};
+        matches!(self.kind, Some(CustomerChangedNumber | UserChangedNumber | UserChangedUserId))
+    }
+
     /// The new phone number, in whichever form it was sent.
     pub fn new_number(&self) -> Option<&WaId> {
         self.wa_id.as_ref().or(self.new_wa_id.as_ref())

@@ -173,8 +173,9 @@ fn half_an_emoji_costs_nothing_but_itself() {
         Some(raw(r#"{"wa_id":"549","profile":{"name":"Luc\udc00ía 😊 \ud83d\ude0a"}}"#)),
     )
     .unwrap();
-    assert_eq!(message.content.expose()["text"], "Hola \u{fffd}");
-    assert_eq!(message.preview.expose(), "Hola \u{fffd}");
+    let Act::Says(said) = message.act else { panic!("{:?}", message.act) };
+    assert_eq!(said.content.expose()["text"], "Hola \u{fffd}");
+    assert_eq!(said.preview.expose(), "Hola \u{fffd}");
     assert_eq!(message.sender.name.unwrap().expose(), "Luc\u{fffd}ía 😊 😊");
 }
 

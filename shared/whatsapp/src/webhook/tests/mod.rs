@@ -7,8 +7,9 @@ mod wild;
 
 use super::change::Change;
 use super::lenient::mend_surrogates;
-use super::message::InboundMessage;
+use super::message::{Act, InboundMessage, Moved, Said};
 use super::status::StatusUpdate;
+use recado_domain::personal::Personal;
 use recado_testkit::samples as testkit;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};

@@ -65,9 +65,7 @@ fn what_the_inbound_worker_is_told() {
                 match InboundMessage::parse(raw(&message.to_string()), contact.as_deref().map(raw)) {
                     Ok(message) => {
                         let sender = serde_json::to_string(&message.sender).unwrap();
-                        let content = serde_json::to_string(message.content.expose()).unwrap();
-                        writeln!(told, "    {}", message.preview.expose()).unwrap();
-                        writeln!(told, "    {:?} {content}\n    from {sender}", message.kind).unwrap();
+                        writeln!(told, "{}\n    from {sender}", indented(&message.act)).unwrap();
                     }
                     Err(error) => writeln!(told, "    {error}").unwrap(),
                 }
@@ -75,6 +73,25 @@ fn what_the_inbound_worker_is_told() {
         }
     }
     insta::assert_snapshot!(told);
+}
+
+/// What a message does, with all that is hidden otherwise.
+fn indented(act: &Act) -> String {
+    let emoji = |emoji: &Option<Personal<String>>| emoji.as_ref().map(|emoji| emoji.expose().clone());
+    match act {
+        Act::Says(Said { kind, content, preview, .. }) => {
+            let content = serde_json::to_string(content.expose()).unwrap();
+            format!("    {}\n    {kind:?} {content}", preview.expose())
+        }
+        Act::Reacts { emoji: put, .. } => format!("    reacts with {:?}", emoji(put)),
+        Act::Edits { words, .. } => format!("    edits: {} {:?}", words.words.expose(), emoji(&words.preview)),
+        Act::Revokes { .. } => "    revokes".to_owned(),
+        Act::Moves(moved) => {
+            let Moved { before, after, said } = &**moved;
+            let json = |who| serde_json::to_string(who).unwrap();
+            format!("    {}\n    {} is now {}", said.preview.expose(), json(before), json(after))
+        }
+    }
 }
 
 /// Where a message says what a contact calls so.

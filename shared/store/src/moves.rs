@@ -1,0 +1,378 @@
+//! People who change their number or id, and contacts that turn out to be one person.
+//!
+//! A contact keeps its id and its conversations whatever it is known by. Of two contacts that are one
+//! person, the survivor's conversations take the place of the other's: those are marked with
+//! `mergedInto`, every write to a conversation checks that mark, and their messages stay where they are.
+
+use crate::TenantStore;
+use crate::contacts::{ContactRecord, IdentityRecord};
+use crate::conversation::{Conversation, ConversationStatus};
+use crate::error::StoreError;
+use crate::expression::{ABSENT, Expression, PRESENT};
+use crate::inbound::{InboundBatch, NewMessage, Recorded};
+use crate::item;
+use crate::keys::{FORMERLY, INBOX_PK, INBOX_SK, Key, NUMBERS, SK, inbox_partition, inbox_sort};
+use crate::transaction::{Outcome, SURPRISES, pause};
+use aws_sdk_dynamodb::types::TransactWriteItem;
+use jiff::Timestamp;
+use recado_domain::contact::{Address, Identities};
+use recado_domain::ids::{ContactId, ConversationId, MessageId, PhoneNumberId};
+use serde::{Deserialize, Serialize};
+
+/// Somebody is now known by other identities.
+#[derive(Debug, Clone)]
+pub struct Move {
+    /// The number at which it was told.
+    pub number: PhoneNumberId,
+    /// What they were known by.
+    pub before: Identities,
+    /// What they are known by now.
+    pub after: Identities,
+    /// The line that tells of it in the conversation.
+    pub line: NewMessage,
+}
+
+/// What a contact was once known by.
+#[derive(Debug, Serialize, Deserialize)]
+struct FormerRecord {
+    #[serde(flatten)]
+    identity: Identities,
+}
+
+impl TenantStore {
+    /// Lets a contact be known by other identities, and stores the line that tells of it.
+    ///
+    /// **Once** by the line's pointer. **In any order**: what was written under the new identities before
+    /// this came made a contact of its own, which is merged; what was written under the old ones and comes
+    /// later still leads to the contact, because an identity that was left behind says until when.
+    pub async fn record_move(&self, moved: &Move, now: Timestamp) -> Result<Recorded, StoreError> {
+        let id = MessageId::of_wamid(&moved.number, &moved.line.wamid);
+        if self.place_of(id).await?.is_none() {
+            self.rewire(moved, id, now).await?;
+        }
+        let Move { number, after, line, .. } = moved;
+        let batch = InboundBatch { number: number.clone(), sender: after.clone(), messages: vec![line.clone()] };
+        Ok(self.record_inbound(&batch, now).await?.remove(0))
+    }
+
+    async fn rewire(&self, moved: &Move, line: MessageId, now: Timestamp) -> Result<(), StoreError> {
+        const OPERATION: &str = "changing what a contact is known by";
+        let (before, after, at) = (addresses(&moved.before), addresses(&moved.after), moved.line.timestamp);
+        for surprise in 0..SURPRISES {
+            if surprise > 1 {
+                pause(surprise).await;
+            }
+            let known = self.identities(&before.iter().chain(&after).collect::<Vec<_>>()).await?;
+            let of = |address: &Address| known.iter().find(|(known, _)| known == address).map(|(_, record)| record);
+            let holders = |addresses: &[Address], who: &Identities| -> Vec<ContactId> {
+                // The stronger identity first; it is never anybody else's.
+                let strength = |address: &&Address| u8::from(matches!(address, Address::Phone(_)));
+                let mut addresses: Vec<&Address> = addresses.iter().collect();
+                addresses.sort_by_key(strength);
+                let held = addresses.into_iter().filter_map(|address| Some((address, of(address)?)));
+                held.filter(|(address, record)| matches!(address, Address::Bsuid(_)) || record.may_be(who, at))
+                    .map(|(_, record)| record.contact)
+                    .collect()
+            };
+            let same: Vec<ContactId> =
+                holders(&before, &moved.before).into_iter().chain(holders(&after, &moved.after)).collect();
+            let contact = same.first().copied().unwrap_or_else(|| ContactId::of_first_message(line));
+            if let Some(twin) = same.iter().find(|other| **other != contact) {
+                self.merge(contact, *twin, now).await?;
+                continue;
+            }
+            let writes = self.move_writes(moved, contact, same.is_empty(), &of, now).await?;
+            if matches!(self.transact(OPERATION, writes).await?, Outcome::Done) {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Contended { operation: OPERATION })
+    }
+
+    async fn move_writes<'a>(
+        &self,
+        moved: &Move,
+        contact: ContactId,
+        is_new: bool,
+        of: &impl Fn(&Address) -> Option<&'a IdentityRecord>,
+        now: Timestamp,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let at = moved.line.timestamp;
+        let (before, after) = (addresses(&moved.before), addresses(&moved.after));
+        let mut writes = Vec::new();
+        let link = |address: &Address, bsuid, since, until| {
+            let unchanged = match of(address) {
+                None => Expression::new().when(ABSENT),
+                Some(record) => Expression::new().when("#contact = :holder").value(":holder", record.contact),
+            };
+            let item = item::item(
+                Key::identity(self.tenant, address),
+                "identity",
+                &IdentityRecord { contact, bsuid, since, until },
+            );
+            unchanged.into_put(self.table(), item)
+        };
+        let mut lost = Vec::new();
+        for address in &after {
+            match of(address) {
+                // Somebody else has it since.
+                Some(record) if record.contact != contact && !record.yields_to(at) => {}
+                // They have left it again since.
+                Some(record) if record.contact == contact && record.until.is_some_and(|until| at <= until) => {}
+                holder => {
+                    lost.extend(holder.filter(|held| held.contact != contact).map(|held| (held.contact, address)));
+                    let since = holder.filter(|held| held.contact == contact).and_then(|held| held.since);
+                    let since = Some(since.map_or(at, |since| since.min(at)));
+                    writes.push(link(address, moved.after.bsuid.clone(), since, None));
+                }
+            }
+        }
+        // A new id does not mean a new phone, but a new phone means a new id.
+        let is_left = |address: &&Address| moved.after.wa_id.is_some() || matches!(address, Address::Bsuid(_));
+        for address in before.iter().filter(|address| !after.contains(address)).filter(is_left) {
+            let held = of(address);
+            let is_theirs = held.is_none_or(|held| held.contact == contact);
+            // An id is nobody else's ever; a phone may be somebody else's tomorrow.
+            let until = matches!(address, Address::Phone(_)).then_some(at);
+            if is_theirs && (held.is_none() || until.is_some()) {
+                let until = until.max(held.and_then(|held| held.until));
+                let since = held.and_then(|held| held.since);
+                writes.push(link(address, moved.before.bsuid.clone(), since, until));
+            }
+            let former = FormerRecord { identity: identity_of(address) };
+            let item = item::item(Key::formerly(self.tenant, contact, address), "former-identity", &former);
+            writes.push(Expression::new().into_put(self.table(), item));
+        }
+        for (loser, phone) in lost {
+            writes.extend(self.releases(loser, phone).await?);
+        }
+        let key = Key::contact(self.tenant, contact);
+        if is_new {
+            let record = ContactRecord {
+                id: contact,
+                identities: moved.after.clone(),
+                moved_at: Some(at),
+                preference: None,
+                merged_into: None,
+                created_at: now,
+            };
+            writes.push(Expression::new().when(ABSENT).into_put(self.table(), item::item(key, "contact", &record)));
+            return Ok(writes);
+        }
+        let known = self.contact_record(contact).await?;
+        if known.as_ref().and_then(|known| known.moved_at).is_none_or(|last| last < at) {
+            let change = Expression::new()
+                .set("movedAt", at.as_millisecond())
+                .when(PRESENT)
+                .when("attribute_not_exists(#mergedInto)")
+                .when("attribute_not_exists(#movedAt) OR #movedAt < :movedAt");
+            writes.push(now_known_by(change, "", &moved.after).into_update(self.table(), key));
+            for conversation in self.conversations_of(contact).await? {
+                let change = Expression::new().add("rev", 1).set("updatedAt", now.as_millisecond());
+                let change = change.when("#rev = :known").value(":known", conversation.rev);
+                let key = Key::conversation(self.tenant, conversation.id);
+                writes.push(now_known_by(change, "contact.", &moved.after).into_update(self.table(), key));
+            }
+        }
+        Ok(writes)
+    }
+
+    /// Merges two contacts of which neither is the older one by what was told: the one that was there
+    /// first goes on.
+    pub(crate) async fn merge_twins(&self, one: ContactId, other: ContactId, now: Timestamp) -> Result<(), StoreError> {
+        let age =
+            async |contact| Ok::<_, StoreError>((self.contact_record(contact).await?.map(|c| c.created_at), contact));
+        let mut twins = [age(one).await?, age(other).await?];
+        twins.sort();
+        self.merge(twins[0].1, twins[1].1, now).await
+    }
+
+    /// Lets one contact go on for two that are the same person. Doing it again does nothing. Should
+    /// anything have changed since it was read, nothing is written; the caller looks again.
+    pub(crate) async fn merge(&self, survivor: ContactId, loser: ContactId, now: Timestamp) -> Result<(), StoreError> {
+        const OPERATION: &str = "merging two contacts";
+        let (Some(goes_on), Some(ends)) = (self.contact_record(survivor).await?, self.contact_record(loser).await?)
+        else {
+            return Err(StoreError::Contended { operation: OPERATION });
+        };
+        // Whichever of them changed last knows what they are known by; the other one fills in.
+        let is_later = ends.moved_at > goes_on.moved_at;
+        let (first, second) = match is_later {
+            true => (&ends.identities, &goes_on.identities),
+            false => (&goes_on.identities, &ends.identities),
+        };
+        let known_by = Identities {
+            wa_id: first.wa_id.clone().or_else(|| second.wa_id.clone()),
+            bsuid: first.bsuid.clone().or_else(|| second.bsuid.clone()),
+            ..first.clone()
+        };
+        let preference = match (goes_on.preference, ends.preference) {
+            (Some(known), Some(other)) => Some(if other.goes_before(&known) { other } else { known }),
+            (known, other) => known.or(other),
+        };
+        let not_merged = || Expression::new().when(PRESENT).when("attribute_not_exists(#mergedInto)");
+        let mut writes = vec![
+            not_merged().set("mergedInto", survivor).into_update(self.table(), Key::contact(self.tenant, loser)),
+            now_known_by(not_merged(), "", &known_by)
+                .set_if_some("preference", preference)
+                .set_if_some("movedAt", goes_on.moved_at.max(ends.moved_at).map(Timestamp::as_millisecond))
+                .into_update(self.table(), Key::contact(self.tenant, survivor)),
+        ];
+        let mut identities = addresses(&ends.identities);
+        let formerly = Key::contact(self.tenant, loser).pk;
+        for former in self.partition(OPERATION, &formerly, FORMERLY).await? {
+            let FormerRecord { identity } = item::record(OPERATION, former)?;
+            for address in addresses(&identity) {
+                if !identities.contains(&address) {
+                    identities.push(address);
+                }
+            }
+        }
+        for (address, record) in self.identities(&identities.iter().collect::<Vec<_>>()).await? {
+            if record.contact == loser {
+                let link = IdentityRecord { contact: survivor, ..record };
+                let item = item::item(Key::identity(self.tenant, &address), "identity", &link);
+                let unchanged = Expression::new().when("#contact = :loser").value(":loser", loser);
+                writes.push(unchanged.into_put(self.table(), item));
+                let former = FormerRecord { identity: identity_of(&address) };
+                let item = item::item(Key::formerly(self.tenant, survivor, &address), "former-identity", &former);
+                writes.push(Expression::new().into_put(self.table(), item));
+            }
+        }
+        for number in self.numbers().await? {
+            let of = |contact| self.conversation_itself(ConversationId::between(contact, &number));
+            if let Some(ends) = of(loser).await?.filter(|ends| ends.merged_into.is_none()) {
+                let goes_on = of(survivor).await?;
+                writes.extend(self.fold(survivor, goes_on, ends, &number, &known_by, now));
+            }
+        }
+        self.transact(OPERATION, writes).await.map(|_| ())
+    }
+
+    /// Puts one conversation in the place of two.
+    fn fold(
+        &self,
+        survivor: ContactId,
+        goes_on: Option<Conversation>,
+        ends: Conversation,
+        number: &PhoneNumberId,
+        known_by: &Identities,
+        now: Timestamp,
+    ) -> [TransactWriteItem; 2] {
+        let id = ConversationId::between(survivor, number);
+        let mark = Expression::new()
+            .set("mergedInto", id)
+            .set("updatedAt", now.as_millisecond())
+            .add("rev", 1)
+            .remove(INBOX_PK)
+            .remove(INBOX_SK)
+            .when("#rev = :known")
+            .value(":known", ends.rev)
+            .into_update(self.table(), Key::conversation(self.tenant, ends.id));
+        let absorbed = [vec![ends.id], ends.absorbed.clone()].concat();
+        let Some(goes_on) = goes_on else {
+            let contact = Identities { wa_id: known_by.wa_id.clone(), bsuid: known_by.bsuid.clone(), ..ends.contact };
+            let begun = Conversation { id, contact_id: survivor, contact, absorbed, updated_at: now, rev: 1, ..ends };
+            return [mark, Expression::new().when(ABSENT).into_put(self.table(), begun.to_item(self.tenant))];
+        };
+        let status = match (goes_on.status, ends.status) {
+            (ConversationStatus::Spam, _) => ConversationStatus::Spam,
+            (_, ConversationStatus::Open) => ConversationStatus::Open,
+            (status, _) => status,
+        };
+        let last_order = goes_on.last_order.max(ends.last_order);
+        let window = goes_on.window_expires_at.max(ends.window_expires_at);
+        let mut change = Expression::new()
+            .add("unreadCount", ends.unread_count)
+            .add("rev", 1)
+            .set("updatedAt", now.as_millisecond())
+            .set("status", status)
+            .set(INBOX_PK, inbox_partition(self.tenant, status.as_str()))
+            .set(INBOX_SK, inbox_sort(last_order, id))
+            .set("absorbed", [goes_on.absorbed, absorbed].concat())
+            .set_if_some("windowExpiresAt", window.map(Timestamp::as_millisecond))
+            .when("#rev = :known")
+            .value(":known", goes_on.rev);
+        if ends.last_order == last_order {
+            change = change
+                .set("lastOrder", last_order)
+                .set("lastMessageAt", ends.last_message_at.as_millisecond())
+                .set("lastPreview", ends.last_preview.expose())
+                .set("lastDirection", ends.last_direction)
+                .set_if_some("contact.name", ends.contact.name.as_ref())
+                .set_if_some("contact.username", ends.contact.username.as_ref());
+        }
+        let key = Key::conversation(self.tenant, id);
+        [mark, now_known_by(change, "contact.", known_by).into_update(self.table(), key)]
+    }
+
+    /// What takes a phone from a contact: it is shown there no longer, and nothing is sent there.
+    pub(crate) async fn releases(
+        &self,
+        contact: ContactId,
+        phone: &Address,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let Address::Phone(phone) = phone else { return Ok(Vec::new()) };
+        let mut writes = Vec::new();
+        let without = |path: &str| {
+            let hashed = path.split('.').map(|part| format!("#{part}")).collect::<Vec<_>>().join(".");
+            Expression::new().remove(path).when(format!("{hashed} = :phone")).value(":phone", phone)
+        };
+        if self.contact_record(contact).await?.is_some_and(|known| known.identities.wa_id.as_ref() == Some(phone)) {
+            writes.push(without("waId").into_update(self.table(), Key::contact(self.tenant, contact)));
+        }
+        for conversation in self.conversations_of(contact).await? {
+            if conversation.contact.wa_id.as_ref() == Some(phone) {
+                let key = Key::conversation(self.tenant, conversation.id);
+                writes.push(without("contact.waId").add("rev", 1).into_update(self.table(), key));
+            }
+        }
+        Ok(writes)
+    }
+
+    pub(crate) async fn contact_record(&self, contact: ContactId) -> Result<Option<ContactRecord>, StoreError> {
+        const OPERATION: &str = "reading a contact";
+        let found = self.get(OPERATION, Key::contact(self.tenant, contact)).await?;
+        found.map(|item| item::record(OPERATION, item)).transpose()
+    }
+
+    /// The conversations of a contact with each of the tenant's numbers.
+    async fn conversations_of(&self, contact: ContactId) -> Result<Vec<Conversation>, StoreError> {
+        let mut found = Vec::new();
+        for number in self.numbers().await? {
+            found.extend(self.conversation_itself(ConversationId::between(contact, &number)).await?);
+        }
+        found.retain(|conversation| conversation.merged_into.is_none());
+        Ok(found)
+    }
+
+    async fn numbers(&self) -> Result<Vec<PhoneNumberId>, StoreError> {
+        let items = self.partition("listing a tenant's numbers", &Key::tenant(self.tenant).pk, NUMBERS).await?;
+        let number = |item: &item::Item| PhoneNumberId::parse(item::text(item, SK)?.strip_prefix(NUMBERS)?).ok();
+        Ok(items.iter().filter_map(number).collect())
+    }
+}
+
+/// What a contact can be found by.
+fn addresses(who: &Identities) -> Vec<Address> {
+    let phone = who.wa_id.clone().map(Address::Phone);
+    phone.into_iter().chain(who.bsuid.clone().map(Address::Bsuid)).collect()
+}
+
+fn identity_of(address: &Address) -> Identities {
+    match address.clone() {
+        Address::Phone(wa_id) => Identities { wa_id: Some(wa_id), ..Identities::default() },
+        Address::Bsuid(bsuid) => Identities { bsuid: Some(bsuid), ..Identities::default() },
+    }
+}
+
+/// Sets what somebody is known by. With the number the id changes too (WHATSAPP.md §2.6): an id that is
+/// not told is not known.
+fn now_known_by(change: Expression, at: &str, who: &Identities) -> Expression {
+    let (phone, id) = (format!("{at}waId"), format!("{at}bsuid"));
+    let change = change.set_if_some(&phone, who.wa_id.as_ref());
+    match &who.bsuid {
+        Some(bsuid) => change.set(&id, bsuid),
+        None => change.remove(&id),
+    }
+}

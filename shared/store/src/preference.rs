@@ -1,0 +1,77 @@
+//! Whether contacts want to be written to.
+
+use crate::TenantStore;
+use crate::error::StoreError;
+use crate::expression::{Expression, PRESENT};
+use crate::item;
+use crate::keys::Key;
+use crate::outbox::Updated;
+use crate::transaction::{Outcome, SURPRISES, pause};
+use jiff::Timestamp;
+use recado_domain::contact::Identities;
+use recado_domain::ids::{ContactId, MessageId, PhoneNumberId};
+use recado_domain::preference::Preference;
+
+impl TenantStore {
+    /// Keeps what a customer said about being written to. Somebody who never wrote becomes a contact by it.
+    ///
+    /// **In any order and any number of times**: the latest word counts, and of two at the same time the
+    /// one that says no.
+    pub async fn record_preference(
+        &self,
+        number: &PhoneNumberId,
+        who: &Identities,
+        preference: &Preference,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        const OPERATION: &str = "recording a preference";
+        let first = MessageId::of_preference(number, who, preference.at);
+        for surprise in 0..SURPRISES {
+            if surprise > 1 {
+                pause(surprise).await;
+            }
+            let person = self.person(who, first, preference.at).await?;
+            if let Some(twin) = person.twin {
+                self.merge_twins(person.contact, twin, now).await?;
+                continue;
+            }
+            if person.is_new {
+                let writes = self.person_writes(&person, who, false, now);
+                if matches!(self.transact(OPERATION, writes).await?, Outcome::Refused(_)) {
+                    continue;
+                }
+            }
+            match self.prefer(person.contact, preference).await? {
+                Updated::Refused(item) if item.contains_key("mergedInto") => {}
+                Updated::Done | Updated::Refused(_) => return Ok(()),
+            }
+        }
+        Err(StoreError::Contended { operation: OPERATION })
+    }
+
+    async fn prefer(&self, contact: ContactId, preference: &Preference) -> Result<Updated, StoreError> {
+        let change = preferring(Expression::new(), preference).when(PRESENT);
+        self.update("recording a preference", Key::contact(self.tenant, contact), change).await
+    }
+
+    /// What a contact last said about being written to.
+    pub async fn preference(&self, contact: ContactId) -> Result<Option<Preference>, StoreError> {
+        const OPERATION: &str = "reading a contact";
+        let Some(item) = self.get(OPERATION, Key::contact(self.tenant, contact)).await? else { return Ok(None) };
+        Ok(item::record::<crate::contacts::ContactRecord>(OPERATION, item)?.preference)
+    }
+}
+
+/// Sets a preference if it goes before the one that is known.
+fn preferring(change: Expression, preference: &Preference) -> Expression {
+    let later = "attribute_not_exists(#preference) OR #preference.#at < :at";
+    let tie = "#preference.#at = :at AND #preference.#wanted = :yes";
+    let change = change
+        .set("preference", preference)
+        .value(":at", preference.at.as_millisecond())
+        .when("attribute_not_exists(#mergedInto)");
+    match preference.wanted {
+        true => change.when(later),
+        false => change.when(format!("{later} OR ({tie})")).value(":yes", true),
+    }
+}

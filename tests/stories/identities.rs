@@ -1,0 +1,186 @@
+//! People change their number; contacts turn out to be one person; numbers pass to others.
+
+use futures_util::future::join_all;
+use jiff::SignedDuration;
+use recado_domain::contact::Identities;
+use recado_domain::ids::{MessageId, Wamid};
+use recado_domain::message::Origin;
+use recado_store::Conversation;
+use serde_json::{Value, json};
+use stories::lab::{Lab, phone, phone_and_bsuid};
+use stories::proxy::Fault;
+
+const OLD: &str = "5491155551234";
+const NEW: &str = "5491166667777";
+
+/// The customer's number changes, so many seconds after the lab's time.
+fn moves(lab: &Lab, after: i64) -> String {
+    let time = (lab.now().as_second() + after).to_string();
+    lab.envelope(&json!({"id": "wamid.move", "from": OLD, "timestamp": time, "type": "system", "system": {
+        "type": "user_changed_number", "body": "cambió de número", "wa_id": NEW, "user_id": "AR.2", "previous_user_id": "AR.1"}}))
+}
+
+fn written(lab: &Lab, who: &Identities, wamid: &str, after: i64) -> String {
+    lab.text(who, wamid, -after, wamid)
+}
+
+fn old() -> Identities {
+    phone_and_bsuid(OLD, "AR.1")
+}
+
+fn new() -> Identities {
+    phone_and_bsuid(NEW, "AR.2")
+}
+
+fn known_by(conversation: &Conversation) -> (Option<&str>, Option<&str>) {
+    let Identities { wa_id, bsuid, .. } = &conversation.contact;
+    (wa_id.as_ref().map(|id| id.as_str()), bsuid.as_ref().map(|id| id.as_str()))
+}
+
+async fn texts(lab: &Lab, conversation: &Conversation) -> Vec<String> {
+    let page = lab.tenant().await.messages(conversation.id, 100, None).await.unwrap();
+    page.items.iter().map(|message| message.wamid.as_ref().unwrap().as_str().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn whoever_changes_their_number_keeps_contact_and_conversation() {
+    let lab = Lab::new().await;
+    lab.deliver(&[written(&lab, &old(), "wamid.a", 0)]).await;
+    let before = lab.inbox().await.remove(0);
+    lab.deliver(&[moves(&lab, 10)]).await;
+    lab.deliver(&[moves(&lab, 10)]).await;
+    lab.deliver(&[written(&lab, &new(), "wamid.b", 20)]).await;
+    let inbox = lab.inbox().await;
+    assert_eq!((inbox.len(), inbox[0].id, inbox[0].contact_id), (1, before.id, before.contact_id));
+    assert_eq!(known_by(&inbox[0]), (Some(NEW), Some("AR.2")));
+    assert_eq!(inbox[0].unread_count, 2, "the line that tells of it is not unread");
+    assert_eq!(texts(&lab, &inbox[0]).await, ["wamid.b", "wamid.move", "wamid.a"]);
+    let line = lab.message(MessageId::of_wamid(&lab.number, &Wamid::parse("wamid.move").unwrap())).await;
+    assert_eq!(line.origin, Some(Origin::System));
+
+    // The old number belongs to somebody else one day.
+    lab.deliver(&[written(&lab, &phone(OLD), "wamid.stranger", 4000)]).await;
+    assert_eq!(lab.inbox().await.len(), 2, "whoever has the old number now is somebody else");
+}
+
+#[tokio::test]
+async fn a_change_of_number_ends_alike_whenever_it_comes() {
+    let bodies = |lab: &Lab| {
+        [
+            written(lab, &old(), "wamid.a", 0),
+            moves(lab, 10),
+            written(lab, &new(), "wamid.b", 20),
+            // Without the id, as older webhooks are.
+            written(lab, &phone(OLD), "wamid.c", 5),
+        ]
+    };
+    let orders = (0..24).map(|number| {
+        let (mut left, mut rest, mut order) = (vec![0, 1, 2, 3], number, Vec::new());
+        for choices in (1..=4).rev() {
+            order.push(left.remove(rest % choices));
+            rest /= choices;
+        }
+        order
+    });
+    let ends = orders.map(async |order| {
+        let lab = Lab::new().await;
+        let bodies = bodies(&lab);
+        for place in order.iter().chain(&order) {
+            lab.deliver(&[bodies[*place].clone()]).await;
+        }
+        let inbox = lab.inbox().await;
+        assert_eq!(inbox.len(), 1, "twins in the order {order:?}: {inbox:#?}");
+        let only = &inbox[0];
+        assert_eq!(known_by(only), (Some(NEW), Some("AR.2")), "in the order {order:?}");
+        assert_eq!((only.unread_count, only.last_preview.expose().as_str()), (3, "wamid.b"), "in the order {order:?}");
+        assert_eq!(texts(&lab, only).await, ["wamid.b", "wamid.move", "wamid.c", "wamid.a"], "in the order {order:?}");
+    });
+    join_all(ends).await;
+}
+
+#[tokio::test]
+async fn a_message_redelivered_after_its_contact_was_merged_is_not_stored_again_and_new_ones_go_to_the_survivor() {
+    let lab = Lab::new().await;
+    lab.deliver(&[written(&lab, &old(), "wamid.a", 0)]).await;
+    let survivor = lab.inbox().await.remove(0);
+    lab.deliver(&[written(&lab, &new(), "wamid.b", 20)]).await;
+    let loser = lab.inbox().await.into_iter().find(|one| one.id != survivor.id).unwrap();
+    lab.deliver(&[moves(&lab, 10)]).await;
+    lab.deliver(&[written(&lab, &new(), "wamid.b", 20), written(&lab, &new(), "wamid.d", 30)]).await;
+    let inbox = lab.inbox().await;
+    assert_eq!((inbox.len(), inbox[0].id, inbox[0].unread_count), (1, survivor.id, 3));
+    assert_eq!(texts(&lab, &inbox[0]).await, ["wamid.d", "wamid.b", "wamid.move", "wamid.a"]);
+    let followed = lab.tenant().await.conversation(loser.id).await.unwrap().unwrap();
+    assert_eq!(followed.id, survivor.id, "whoever asks for the other one gets the survivor");
+    // An agent who had the other one open writes to the survivor.
+    let reply = lab.compose_on(loser, "respuesta").await;
+    assert_eq!(lab.message(reply).await.conversation_id, survivor.id);
+    let page = lab.tenant().await.messages(survivor.id, 2, None).await.unwrap();
+    let rest = lab.tenant().await.messages(survivor.id, 100, page.next.as_deref()).await.unwrap();
+    assert_eq!((page.items.len(), rest.items.len(), rest.next), (2, 3, None), "pages go on over both");
+}
+
+#[tokio::test]
+async fn messages_that_race_with_a_merge_all_end_in_the_survivor() {
+    let lab = Lab::new().await;
+    lab.deliver(&[written(&lab, &old(), "wamid.a", 0), written(&lab, &new(), "wamid.b", 20)]).await;
+    let bodies: Vec<String> = (0..8)
+        .map(|number| written(&lab, &new(), &format!("wamid.n{number}"), 30 + number))
+        .chain([moves(&lab, 10)])
+        .collect();
+    join_all(bodies.iter().map(|body| lab.deliver(std::slice::from_ref(body)))).await;
+    let inbox = lab.inbox().await;
+    assert_eq!((inbox.len(), inbox[0].unread_count), (1, 10), "{inbox:#?}");
+    assert_eq!(texts(&lab, &inbox[0]).await.len(), 11);
+}
+
+#[tokio::test]
+async fn a_fault_at_any_write_of_a_change_of_number_changes_nothing_about_the_end() {
+    for fault in [Fault::ErrorBefore, Fault::ErrorAfter, Fault::DroppedAfter, Fault::Conflict] {
+        for skipped in 0..4 {
+            let (lab, proxy) = Lab::behind_proxy().await;
+            lab.deliver(&[written(&lab, &old(), "wamid.a", 0), written(&lab, &new(), "wamid.b", 20)]).await;
+            for _ in 0..skipped {
+                proxy.next("TransactWriteItems", Fault::Slow);
+            }
+            for _ in 0..4 {
+                proxy.next("TransactWriteItems", fault);
+            }
+            while !lab.try_to_deliver(&[moves(&lab, 10)]).await {}
+            proxy.calm();
+            let inbox = lab.inbox().await;
+            assert_eq!((inbox.len(), inbox[0].unread_count), (1, 2), "{fault:?} after {skipped} transactions");
+            assert_eq!(known_by(&inbox[0]), (Some(NEW), Some("AR.2")));
+            assert_eq!(texts(&lab, &inbox[0]).await, ["wamid.b", "wamid.move", "wamid.a"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_contacts_that_turn_out_to_be_one_person_become_one() {
+    let lab = Lab::new().await;
+    let hidden = Identities { wa_id: None, ..old() };
+    lab.deliver(&[written(&lab, &phone(OLD), "wamid.a", 0)]).await;
+    lab.pass(SignedDuration::from_secs(1));
+    lab.deliver(&[written(&lab, &hidden, "wamid.b", 0)]).await;
+    assert_eq!(lab.inbox().await.len(), 2, "nobody can know yet");
+    lab.deliver(&[written(&lab, &old(), "wamid.c", 1)]).await;
+    let inbox = lab.inbox().await;
+    assert_eq!((inbox.len(), inbox[0].unread_count, known_by(&inbox[0])), (1, 3, (Some(OLD), Some("AR.1"))));
+    assert_eq!(texts(&lab, &inbox[0]).await, ["wamid.c", "wamid.b", "wamid.a"]);
+}
+
+#[tokio::test]
+async fn a_number_that_passed_to_somebody_else_is_neither_shown_nor_written_to_in_the_old_conversation() {
+    let lab = Lab::new().await;
+    lab.deliver(&[written(&lab, &phone_and_bsuid(OLD, "AR.1"), "wamid.a", 0)]).await;
+    let before = lab.inbox().await.remove(0);
+    lab.deliver(&[written(&lab, &phone_and_bsuid(OLD, "AR.9"), "wamid.b", 100)]).await;
+    let old = lab.tenant().await.conversation(before.id).await.unwrap().unwrap();
+    assert_eq!(known_by(&old), (None, Some("AR.1")), "the number is somebody else's now");
+    // A late message of the former holder does not take it back.
+    lab.deliver(&[written(&lab, &phone_and_bsuid(OLD, "AR.1"), "wamid.late", 50)]).await;
+    let items: Vec<Value> = lab.everything().await;
+    let holder = items.iter().find(|item| item["pk"].as_str().unwrap().ends_with(&format!("WA#{OLD}"))).unwrap();
+    assert_ne!(holder["contact"], json!(before.contact_id));
+}
