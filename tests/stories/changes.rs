@@ -269,3 +269,15 @@ async fn a_fault_at_any_write_of_a_change_changes_nothing_about_the_end() {
         }
     }
 }
+
+#[tokio::test]
+async fn whoever_stores_a_message_applies_what_came_before_it() {
+    let lab = Lab::new().await;
+    lab.deliver(&[customer(&lab, "wamid.r", 2, &reaction("wamid.m", "👍"))]).await;
+    lab.deliver(&[customer(&lab, "wamid.e", 1, &edit("wamid.m", "dos"))]).await;
+    assert_eq!(lab.count("early-change").await, 2);
+    lab.deliver(&[customer(&lab, "wamid.m", 0, &text("uno"))]).await;
+    let message = by_wamid(&lab, "wamid.m").await;
+    assert_eq!((emoji(&message).as_deref(), &message.content.expose()["text"]), (Some("👍"), &json!("dos")));
+    assert_eq!(lab.count("early-change").await, 0);
+}

@@ -1,13 +1,14 @@
 //! People change their number; contacts turn out to be one person; numbers pass to others.
 
 use futures_util::future::join_all;
+use inbound::Inbound;
 use jiff::SignedDuration;
 use recado_domain::contact::Identities;
 use recado_domain::ids::{MessageId, Wamid};
 use recado_domain::message::Origin;
-use recado_store::Conversation;
+use recado_store::{Conversation, Store};
 use serde_json::{Value, json};
-use stories::lab::{Lab, phone, phone_and_bsuid};
+use stories::lab::{Lab, phone, phone_and_bsuid, sqs_event};
 use stories::proxy::Fault;
 
 const OLD: &str = "5491155551234";
@@ -183,4 +184,29 @@ async fn a_number_that_passed_to_somebody_else_is_neither_shown_nor_written_to_i
     let items: Vec<Value> = lab.everything().await;
     let holder = items.iter().find(|item| item["pk"].as_str().unwrap().ends_with(&format!("WA#{OLD}"))).unwrap();
     assert_ne!(holder["contact"], json!(before.contact_id));
+}
+
+#[tokio::test]
+async fn a_write_that_was_planned_before_a_merge_and_lands_after_it_goes_to_the_survivor() {
+    let (lab, proxy) = Lab::behind_proxy().await;
+    lab.deliver(&[written(&lab, &old(), "wamid.a", 0), written(&lab, &new(), "wamid.b", 20)]).await;
+    // Another worker, through which nothing goes wrong.
+    let dynamo = aws_sdk_dynamodb::Client::new(&stories::stack().sdk_config());
+    let other = Inbound::new(Store::new(dynamo, lab.table()), lab.clock());
+    let made = || proxy.calls().get("TransactWriteItems").map_or(0, |calls| calls.made);
+    let before = made();
+    for _ in 0..2 {
+        proxy.next("TransactWriteItems", Fault::ErrorBefore);
+    }
+    let late = [written(&lab, &new(), "wamid.late", 30)];
+    let merged = async {
+        while made() == before {
+            tokio::task::yield_now().await;
+        }
+        assert!(other.handle(sqs_event(&[moves(&lab, 10)])).await.batch_item_failures.is_empty());
+    };
+    tokio::join!(lab.deliver(&late), merged);
+    let inbox = lab.inbox().await;
+    assert_eq!((inbox.len(), inbox[0].unread_count), (1, 3), "{inbox:#?}");
+    assert_eq!(inbox[0].last_preview.expose(), "wamid.late");
 }
