@@ -9,7 +9,7 @@ use super::Unreadable;
 use super::word::{Name, Word};
 use crate::envelope::{Item, Kind};
 use crate::signature::VerifiedBody;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -196,8 +196,31 @@ const CONTACT_MAX: usize = 4_096;
 
 /// The elements of a list; `null` is an empty one. `None`: it is no list, or too long.
 fn list_of(raw: &RawValue) -> Option<Vec<&RawValue>> {
-    let list: Vec<_> = serde_json::from_str::<Option<_>>(raw.get()).ok()?.unwrap_or_default();
-    (list.len() <= ELEMENTS_MAX).then_some(list)
+    if raw.get() == "null" {
+        return Some(Vec::new());
+    }
+    serde_json::Deserializer::from_str(raw.get()).deserialize_seq(ListReader).ok()
+}
+
+struct ListReader;
+
+impl<'de> Visitor<'de> for ListReader {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of at most {ELEMENTS_MAX} elements")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = list.next_element()? {
+            if elements.len() == ELEMENTS_MAX {
+                return Err(A::Error::invalid_length(ELEMENTS_MAX + 1, &self));
+            }
+            elements.push(element);
+        }
+        Ok(elements)
+    }
 }
 
 /// The contacts of a value, sorted by each of their ids: the lists need not run parallel.

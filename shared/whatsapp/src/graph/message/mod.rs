@@ -117,6 +117,28 @@ impl Content {
 pub struct Sendable<'a> {
     message: OutgoingMessage<'a>,
     marketing: Option<Marketing>,
+    direct: Option<DirectSend>,
+}
+
+/// A free-form message outside the 24-hour window, without a template: a beta of Meta's, for accounts that
+/// it chose (WHATSAPP.md §2.5). Others are refused with 139200.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct DirectSend {
+    /// As what it is judged and charged.
+    pub category: DirectCategory,
+    /// For how many seconds delivery is tried; Meta's default if `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds: Option<u32>,
+}
+
+/// As what a direct message is judged and charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DirectCategory {
+    /// About something that the person has ordered or agreed.
+    Utility,
+    /// A code to sign in with.
+    Authentication,
 }
 
 /// How a marketing template goes out by the Marketing Messages API (WHATSAPP.md §2.5).
@@ -148,7 +170,7 @@ impl<'a> OutgoingMessage<'a> {
     pub fn check(self) -> Result<Sendable<'a>, Invalid> {
         self.content.check()?;
         Field::root("biz_opaque_callback_data").optional_text(self.callback, CALLBACK_MAX)?;
-        Ok(Sendable { message: self, marketing: None })
+        Ok(Sendable { message: self, marketing: None, direct: None })
     }
 }
 
@@ -158,6 +180,13 @@ impl Sendable<'_> {
         let is_template = matches!(self.message.content, Content::Template(_));
         Field::root("type").must(is_template, "only templates are sent as marketing messages")?;
         Ok(Self { marketing: Some(marketing), ..self })
+    }
+
+    /// Sends a text or an interactive message although the window may be closed.
+    pub fn directly(self, direct: DirectSend) -> Result<Self, Invalid> {
+        let is_free_form = matches!(self.message.content, Content::Text(_) | Content::Interactive(_));
+        Field::root("type").must(is_free_form, "only text and interactive messages are sent directly")?;
+        Ok(Self { direct: Some(direct), ..self })
     }
 
     /// The last segment of the path that it is posted to.
@@ -193,6 +222,8 @@ impl Serialize for Sendable<'_> {
             content: &'a Content,
             #[serde(flatten)]
             marketing: Option<Marketing>,
+            #[serde(flatten)]
+            direct: Option<DirectSend>,
         }
 
         let OutgoingMessage { to, reply_to, callback, content } = &self.message;
@@ -210,6 +241,7 @@ impl Serialize for Sendable<'_> {
             kind: content.kind(),
             content,
             marketing: self.marketing,
+            direct: self.direct,
         }
         .serialize(serializer)
     }

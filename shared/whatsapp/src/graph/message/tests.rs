@@ -748,3 +748,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_direct_message_says_its_category_and_how_long_it_is_tried() {
+    let to = phone();
+    let draft = |content| OutgoingMessage { to: &to, reply_to: None, callback: None, content }.check().unwrap();
+    let direct = DirectSend { category: DirectCategory::Utility, ttl_seconds: Some(600) };
+    let message = draft(Content::text("Ya salimos.")).directly(direct).unwrap();
+    assert_eq!(
+        serde_json::to_value(&message).unwrap(),
+        json!({"messaging_product": "whatsapp", "recipient_type": "individual", "to": "5491155551234", "type": "text",
+            "text": {"body": "Ya salimos.", "preview_url": false}, "category": "utility", "ttl_seconds": 600})
+    );
+    assert_eq!(message.endpoint(), "messages");
+    let refused = draft(Content::Template(TemplateMessage::new("promo", "es_AR"))).directly(direct).unwrap_err();
+    assert_eq!(refused.to_string(), "type: only text and interactive messages are sent directly");
+}
