@@ -8,7 +8,7 @@ use recado_domain::ids::{MessageId, Wamid};
 use recado_domain::message::Origin;
 use recado_store::{Conversation, Store};
 use serde_json::{Value, json};
-use stories::lab::{Lab, phone, phone_and_bsuid, sqs_event};
+use stories::lab::{Lab, archive_of, phone, phone_and_bsuid, sqs_event};
 use stories::proxy::Fault;
 
 const OLD: &str = "5491155551234";
@@ -192,7 +192,7 @@ async fn a_write_that_was_planned_before_a_merge_and_lands_after_it_goes_to_the_
     lab.deliver(&[written(&lab, &old(), "wamid.a", 0), written(&lab, &new(), "wamid.b", 20)]).await;
     // Another worker, through which nothing goes wrong.
     let dynamo = aws_sdk_dynamodb::Client::new(&stories::stack().sdk_config());
-    let other = Inbound::new(Store::new(dynamo, lab.table()), lab.clock());
+    let other = Inbound::new(Store::new(dynamo, lab.table()), archive_of(&lab.stack), lab.clock());
     let made = || proxy.calls().get("TransactWriteItems").map_or(0, |calls| calls.made);
     let before = made();
     for _ in 0..2 {
