@@ -119,8 +119,10 @@ impl Pair {
     }
 }
 
-/// What dates or counts the writes.
-const BOOKKEEPING: [&str; 11] = [
+/// What dates or counts the writes, and how far the files that nobody can fetch have got.
+const BOOKKEEPING: [&str; 13] = [
+    "attempt",
+    "notBefore",
     "rev",
     "updatedAt",
     "createdAt",

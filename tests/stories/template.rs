@@ -192,7 +192,21 @@ fn only_who_talks_to_meta_for_a_tenant_decrypts_tokens_and_the_webhook_cannot_to
     };
     assert_eq!(may("\"kms:Decrypt\""), ["MediaRole", "OutboundRole"]);
     assert_eq!(may("\"kms:Encrypt\""), ["ApiRole"]);
-    assert_eq!((may("s3:PutObject"), may("s3:GetObject")), (vec!["MediaRole"], vec!["ApiRole"]));
+    let reach = |action: &str, bucket: &str| {
+        let roles = of_type(&template, "AWS::IAM::Role").filter(|(_, role)| {
+            let policies = role["Properties"]["Policies"].as_array().unwrap().iter();
+            let mut statements = policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap());
+            statements.any(|statement| {
+                statement["Action"].to_string().contains(action) && statement["Resource"].to_string().contains(bucket)
+            })
+        });
+        roles.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(reach("s3:PutObject", "MediaBucket"), ["MediaRole"]);
+    assert_eq!(reach("s3:GetObject", "MediaBucket"), ["ApiRole"]);
+    let workers = ["AccountRole", "InboundRole", "StatusRole"];
+    assert_eq!(reach("s3:PutObject", "IntakeBucket"), [&workers[..], &["WebhookRole"]].concat());
+    assert_eq!(reach("s3:GetObject", "IntakeBucket"), ["AccountRole", "ApiRole", "InboundRole", "StatusRole"]);
     assert!(!may("dynamodb:").contains(&"WebhookRole"));
     assert_eq!(may("dynamodb:Scan"), [""; 0]);
 }
