@@ -191,6 +191,7 @@ fn settings(name: &str) -> Vec<(String, String)> {
         "GRAPH_BASE_URL" => "https://graph.facebook.com",
         "GRAPH_VERSION" => "v26.0",
         "CURSOR_SECRET_ID" => "cursor",
+        "WEBHOOK_LOG_DAYS" => "30",
         _ => "something",
     };
     variables.into_iter().flatten().map(|(variable, _)| (variable.clone(), value(variable).to_owned())).collect()
