@@ -172,7 +172,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// JSON as Meta writes it: everything beyond ASCII as `\uXXXX`, and slashes escaped.
+/// JSON as Meta writes it: everything beyond ASCII as `\u` and four digits, and slashes escaped.
 fn in_metas_spelling(value: &Value) -> String {
     let mut text = String::new();
     for character in value.to_string().chars() {
