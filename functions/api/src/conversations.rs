@@ -15,54 +15,68 @@ use recado_store::{Conversation, ConversationStatus};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// A page of a list, as every list answers.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct List<T> {
     pub(crate) items: Vec<T>,
+    /// To be given as `cursor` for the next page; null on the last one.
+    #[schema(example = json!(null))]
     pub(crate) next_cursor: Option<String>,
 }
 
 /// A conversation, as clients see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ConversationView {
     id: ConversationId,
     phone_number_id: PhoneNumberId,
     contact: ContactView,
+    #[schema(example = json!(null))]
     customer_id: Option<String>,
     status: ConversationStatus,
     unread_count: u64,
     is_unread: bool,
     last_message_at: Timestamp,
+    #[schema(example = "¿Pueden venir hoy?")]
     last_message_preview: String,
     last_message_direction: Direction,
+    /// When the 24 hours since the customer's last message are over.
     window_expires_at: Option<Timestamp>,
     can_send_freeform: bool,
     assigned_to_id: Option<UserId>,
+    #[schema(example = json!([]))]
     labels: Vec<String>,
+    /// The advertisement that brought the customer, as Meta described it.
+    #[schema(value_type = Option<Object>)]
     referral: Option<Value>,
+    #[schema(example = json!(null))]
     active_job_id: Option<String>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct ContactView {
     id: ContactId,
+    #[schema(example = "Lucía")]
     name: Option<String>,
+    #[schema(example = "+5491155551234")]
     phone: Option<String>,
     wa_id: Option<WaId>,
     bsuid: Option<Bsuid>,
+    #[schema(example = "lucia.gomez")]
     username: Option<String>,
     /// What they last said about being written to; told of a single conversation only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     preference: Option<PreferenceView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct PreferenceView {
     wanted: bool,
     at: Timestamp,
@@ -103,7 +117,11 @@ impl ConversationView {
     }
 }
 
-/// `GET /conversations`: the open conversations, the one with the newest message first.
+/// The open conversations, the one with the newest message first
+#[utoipa::path(
+    get, path = "/conversations", params(Paging),
+    responses((status = 200, description = "A page of conversations", body = List<ConversationView>))
+)]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     member: Member,
@@ -120,7 +138,11 @@ pub(crate) async fn list(
     }))
 }
 
-/// `GET /conversations/{id}`.
+/// One conversation
+#[utoipa::path(
+    get, path = "/conversations/{id}", params(ConversationPath),
+    responses((status = 200, description = "The conversation", body = ConversationView))
+)]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     member: Member,

@@ -8,9 +8,9 @@ use crate::Api;
 use crate::auth::{Admin, DeploymentAdmin};
 use crate::conversations::List;
 use crate::error::ApiError;
-use crate::extract::{JsonBody, Paging};
+use crate::extract::{EventPath, JsonBody, Paging, parameter};
 use axum::Json;
-use axum::extract::{FromRequestParts, MatchedPath, Path, Query, State};
+use axum::extract::{FromRequestParts, MatchedPath, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use jiff::civil::Date;
@@ -19,9 +19,11 @@ use jiff::{SignedDuration, Timestamp};
 use recado_domain::ids::{PhoneNumberId, TenantId};
 use recado_store::{EventId, EventOutcome, LogScope, LoggedEvent, ParkedItem, ParkedScope};
 use recado_whatsapp::envelope::{ClaimCheck, Envelope, Kind};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
 
 /// How many events one request replays before it asks to be continued.
 const MOST_REPLAYED: usize = 500;
@@ -37,25 +39,34 @@ pub(crate) enum Desk {
     Deployment(Option<PhoneNumberId>),
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Which {
-    phone_number_id: Option<PhoneNumberId>,
+/// What [`Desk`] reads; named here because lists refuse what they do not know.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Which {
+    #[serde(default, rename = "phoneNumberId")]
+    _phone_number_id: IgnoredAny,
 }
+
+/// The query parameter that says for which number something waits.
+const NUMBER: &str = "phoneNumberId";
 
 impl FromRequestParts<Arc<Api>> for Desk {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
         let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
-        if !path.starts_with("/api/whatsapp/deployment/") {
+        let for_deployment = path.starts_with("/api/whatsapp/deployment/");
+        let invalid = |rule: &str| ApiError::invalid(NUMBER, rule);
+        if !for_deployment {
             let Admin(member) = Admin::from_request_parts(parts, api).await?;
-            return Ok(Self::Tenant(member.store.tenant()));
+            return match parameter(parts, NUMBER)? {
+                None => Ok(Self::Tenant(member.store.tenant())),
+                Some(_) => Err(invalid("is for deployment administrators only")),
+            };
         }
         DeploymentAdmin::from_request_parts(parts, api).await?;
-        let invalid = |_| ApiError::invalid("phoneNumberId", "is not a phone number id");
-        let Query(which) = Query::<Which>::from_request_parts(parts, api).await.map_err(invalid)?;
-        Ok(Self::Deployment(which.phone_number_id))
+        let number = parameter(parts, NUMBER)?.map(PhoneNumberId::parse).transpose();
+        Ok(Self::Deployment(number.map_err(|_| invalid("is not a phone number id"))?))
     }
 }
 
@@ -112,37 +123,34 @@ impl Desk {
     }
 }
 
-/// The event in a path. One that cannot be a name of an event is the name of nothing.
-pub(crate) struct EventPath(EventId);
-
-impl<S: Send + Sync> FromRequestParts<S> for EventPath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let none = || ApiError::not_found("event");
-        let Path(text): Path<String> = Path::from_request_parts(parts, state).await.map_err(|_| none())?;
-        EventId::parse(&text).map(Self).map_err(|_| none())
-    }
-}
-
 /// What is known of an event without reading what it says.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"payload": {"id": "wamid.HBgN…", "type": "text"}, "contact": {"wa_id": "5491155551234"}}))]
 struct EventView {
     id: EventId,
+    #[schema(example = "messages")]
     queue: String,
     received_at: Option<Timestamp>,
+    #[schema(example = "default")]
     app: Option<String>,
+    #[schema(value_type = Option<String>, example = "message")]
     kind: Option<Kind>,
+    #[schema(example = "messages")]
     field: Option<String>,
+    /// Its place among the items of its webhook, from 0.
     position: Option<u32>,
+    #[schema(example = "109876543210987")]
     phone_number_id: Option<String>,
+    #[schema(example = "102938475610293")]
     waba_id: Option<String>,
     /// What Meta sent; only where a single event is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
     payload: Option<Box<RawValue>>,
     /// The contact that Meta sent along.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value)]
     contact: Option<Box<RawValue>>,
 }
 
@@ -177,7 +185,7 @@ impl EventView {
 }
 
 /// A logged event, as administrators see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LoggedView {
     #[serde(flatten)]
@@ -194,11 +202,12 @@ impl LoggedView {
 }
 
 /// A parked event, as administrators see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ParkedView {
     #[serde(flatten)]
     event: EventView,
+    #[schema(example = "timestamp: missing")]
     reason: String,
     parked_at: Timestamp,
     replayed_at: Option<Timestamp>,
@@ -211,20 +220,25 @@ impl ParkedView {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct DayQuery {
+    /// The day (UTC); today if missing.
+    #[param(example = "2026-11-20")]
     day: Option<Date>,
 }
 
 /// What to replay: everything received in `[from, to)`, as far as it is kept.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ReplayRequest {
     #[serde(default)]
     from: Option<Timestamp>,
     #[serde(default)]
     to: Option<Timestamp>,
+    /// `nextCursor` of the answer to the same request before.
     #[serde(default)]
+    #[schema(example = json!(null))]
     cursor: Option<String>,
 }
 
@@ -237,10 +251,11 @@ impl ReplayRequest {
 }
 
 /// What was put back on the queues. With `nextCursor`, there is more: ask again with it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Replayed {
     replayed: usize,
+    #[schema(example = json!(null))]
     next_cursor: Option<String>,
 }
 
@@ -250,15 +265,17 @@ const fn accepted(replayed: usize, next_cursor: Option<String>) -> Accepted {
     (StatusCode::ACCEPTED, Json(Replayed { replayed, next_cursor }))
 }
 
-/// `GET /webhook-logs?day=2026-11-20`: what came on a day (UTC; today if missing), newest first.
+/// What Meta sent on a day, newest first
+#[utoipa::path(
+    get, path = "/webhook-logs", params(Paging<DayQuery>),
+    responses((status = 200, description = "A page of events", body = List<LoggedView>))
+)]
 pub(crate) async fn logged(
     State(api): State<Arc<Api>>,
     desk: Desk,
-    day: Result<Query<DayQuery>, axum::extract::rejection::QueryRejection>,
-    paging: Paging,
+    paging: Paging<DayQuery>,
 ) -> Result<Json<List<LoggedView>>, ApiError> {
-    let Query(DayQuery { day }) = day.map_err(|_| ApiError::invalid("day", "must be a date such as 2026-11-20"))?;
-    let day = day.unwrap_or_else(|| date(api.clock.now()));
+    let day = paging.filter.day.unwrap_or_else(|| date(api.clock.now()));
     let list = format!("webhook-logs/{day}");
     let before = desk.open(&api, &list, paging.cursor)?;
     let limit = usize::try_from(paging.limit).unwrap_or(1);
@@ -269,7 +286,11 @@ pub(crate) async fn logged(
     Ok(Json(List { items: page.items.iter().map(view).collect(), next_cursor: desk.seal(&api, &list, page.next) }))
 }
 
-/// `GET /webhook-logs/{id}`: with what Meta sent.
+/// One event, with what Meta sent
+#[utoipa::path(
+    get, path = "/webhook-logs/{id}", params(EventPath),
+    responses((status = 200, description = "The event", body = LoggedView))
+)]
 pub(crate) async fn show_logged(
     State(api): State<Arc<Api>>,
     desk: Desk,
@@ -280,7 +301,13 @@ pub(crate) async fn show_logged(
     Ok(Json(LoggedView::new(event, &logged)))
 }
 
-/// `POST /webhook-logs/{id}/replay`.
+/// Has an event applied again
+///
+/// It changes nothing if it had been applied.
+#[utoipa::path(
+    post, path = "/webhook-logs/{id}/replay", params(EventPath),
+    responses((status = 202, description = "What was put back on the queues", body = Replayed))
+)]
 pub(crate) async fn replay_logged(
     State(api): State<Arc<Api>>,
     desk: Desk,
@@ -299,7 +326,14 @@ async fn one_logged(api: &Api, desk: &Desk, id: &EventId) -> Result<LoggedEvent,
 /// How much of the log one request looks through. Each day takes a few queries, be there events or not.
 const LONGEST_REPLAY: SignedDuration = SignedDuration::from_hours(31 * 24);
 
-/// `POST /webhook-logs/replay`: everything that came in at most 31 days, the last ones if not told which.
+/// Has all events of a time applied again
+///
+/// Everything that came in at most 31 days, the last ones if not told which. With `nextCursor`, there is more:
+/// ask again with it.
+#[utoipa::path(
+    post, path = "/webhook-logs/replay", request_body = ReplayRequest,
+    responses((status = 202, description = "What was put back on the queues", body = Replayed))
+)]
 pub(crate) async fn replay_log(
     State(api): State<Arc<Api>>,
     desk: Desk,
@@ -332,11 +366,15 @@ pub(crate) async fn replay_log(
     Ok(accepted(replayed, None))
 }
 
-/// `GET /parked`: what could not be applied, oldest first.
+/// What could not be applied, oldest first
+#[utoipa::path(
+    get, path = "/parked", params(Paging),
+    responses((status = 200, description = "A page of events", body = List<ParkedView>))
+)]
 pub(crate) async fn parked(
     State(api): State<Arc<Api>>,
     desk: Desk,
-    paging: Paging,
+    paging: Paging<Which>,
 ) -> Result<Json<List<ParkedView>>, ApiError> {
     let list = desk.list("parked");
     let after = desk.open(&api, &list, paging.cursor)?;
@@ -346,7 +384,11 @@ pub(crate) async fn parked(
     Ok(Json(List { items: page.items.iter().map(view).collect(), next_cursor: desk.seal(&api, &list, page.next) }))
 }
 
-/// `GET /parked/{id}`: with what Meta sent.
+/// One parked event, with what Meta sent
+#[utoipa::path(
+    get, path = "/parked/{id}", params(EventPath),
+    responses((status = 200, description = "The event", body = ParkedView))
+)]
 pub(crate) async fn show_parked(
     State(api): State<Arc<Api>>,
     desk: Desk,
@@ -357,7 +399,11 @@ pub(crate) async fn show_parked(
     Ok(Json(ParkedView::new(event, &item)))
 }
 
-/// `POST /parked/{id}/replay`: even if it was replayed before.
+/// Has a parked event applied, even if it was replayed before
+#[utoipa::path(
+    post, path = "/parked/{id}/replay", params(EventPath),
+    responses((status = 202, description = "What was put back on the queues", body = Replayed))
+)]
 pub(crate) async fn replay_parked(
     State(api): State<Arc<Api>>,
     desk: Desk,
@@ -372,7 +418,13 @@ async fn one_parked(api: &Api, desk: &Desk, id: &EventId) -> Result<ParkedItem, 
     api.store.parked_one(&desk.parked(), id).await?.ok_or_else(|| ApiError::not_found("event"))
 }
 
-/// `POST /parked/replay`: everything that came in a time and still waits.
+/// Has everything applied that came in a time and still waits
+///
+/// With `nextCursor`, there is more: ask again with it.
+#[utoipa::path(
+    post, path = "/parked/replay", request_body = ReplayRequest,
+    responses((status = 202, description = "What was put back on the queues", body = Replayed))
+)]
 pub(crate) async fn replay_all_parked(
     State(api): State<Arc<Api>>,
     desk: Desk,

@@ -6,8 +6,14 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use recado_domain::ids::{ConversationId, MessageId};
+use recado_store::EventId;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
+use std::error::Error;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::{IntoParams, PartialSchema};
 
 /// A JSON body. Anything else is a 400 that says where and why; more than 1 MiB is a 413.
 pub(crate) struct JsonBody<T>(pub(crate) T);
@@ -36,56 +42,84 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     Ok(parsed)
 }
 
-/// The conversation id in a path. One that cannot be an id is the id of nothing.
-pub(crate) struct ConversationPath(pub(crate) ConversationId);
+macro_rules! path_ids {
+    ($($(#[$doc:meta])* $name:ident, $id:ty, $what:literal;)*) => {$(
+        $(#[$doc])*
+        pub(crate) struct $name(pub(crate) $id);
 
-impl<S: Send + Sync> FromRequestParts<S> for ConversationPath {
-    type Rejection = ApiError;
+        impl<S: Send + Sync> FromRequestParts<S> for $name {
+            type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let none = || ApiError::not_found("conversation");
-        let Path(text): Path<String> = Path::from_request_parts(parts, state).await.map_err(|_| none())?;
-        ConversationId::parse(&text).map(Self).map_err(|_| none())
-    }
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+                let none = || ApiError::not_found($what);
+                let Path(text): Path<String> = Path::from_request_parts(parts, state).await.map_err(|_| none())?;
+                <$id>::parse(&text).map(Self).map_err(|_| none())
+            }
+        }
+
+        impl IntoParams for $name {
+            fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+                vec![ParameterBuilder::new()
+                    .name("id")
+                    .parameter_in(ParameterIn::Path)
+                    .required(Required::True)
+                    .schema(Some(<$id>::schema()))
+                    .build()]
+            }
+        }
+    )*};
 }
 
-/// The message id in a path. One that cannot be an id is the id of nothing.
-pub(crate) struct MessagePath(pub(crate) MessageId);
-
-impl<S: Send + Sync> FromRequestParts<S> for MessagePath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let none = || ApiError::not_found("message");
-        let Path(text): Path<String> = Path::from_request_parts(parts, state).await.map_err(|_| none())?;
-        MessageId::parse(&text).map(Self).map_err(|_| none())
-    }
+// The id in a path. One that cannot be an id is the id of nothing.
+path_ids! {
+    /// Of a conversation.
+    ConversationPath, ConversationId, "conversation";
+    /// Of a webhook event.
+    EventPath, EventId, "event";
+    /// Of a message.
+    MessagePath, MessageId, "message";
 }
 
-/// Which page of a list is asked for.
+/// Which page of a list is asked for, and of which items. A parameter that the list does not have is refused:
+/// a misspelt filter would show more than was asked for.
 #[derive(Debug)]
-pub(crate) struct Paging {
+pub(crate) struct Paging<F = Everything> {
     pub(crate) limit: i32,
     pub(crate) cursor: Option<String>,
+    pub(crate) filter: F,
 }
 
-#[derive(Deserialize)]
-struct RawPaging {
-    limit: Option<String>,
+/// The filter of a list that has none.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Everything {}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "it describes what is read by hand, so that each parameter has its own rule")]
+struct PageQuery {
+    /// How many items the page has at most.
+    #[param(minimum = 1, maximum = 100, default = 25)]
+    limit: Option<i32>,
+    /// `nextCursor` of the page before.
     cursor: Option<String>,
+}
+
+impl<F: IntoParams> IntoParams for Paging<F> {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let filter = F::into_params(|| Some(ParameterIn::Query));
+        filter.into_iter().chain(PageQuery::into_params(|| None)).collect()
+    }
 }
 
 /// How many items a page has unless the caller asks for another number.
 const DEFAULT_LIMIT: i32 = 25;
 
-impl<S: Send + Sync> FromRequestParts<S> for Paging {
+impl<S: Send + Sync, F: DeserializeOwned> FromRequestParts<S> for Paging<F> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Query(raw): Query<RawPaging> = Query::from_request_parts(parts, state)
-            .await
-            .map_err(|_| ApiError::invalid("query", "could not be read"))?;
-        let limit = match raw.limit {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let limit = match parameter(parts, "limit")? {
             None => DEFAULT_LIMIT,
             Some(text) => text
                 .parse()
@@ -93,6 +127,32 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
                 .filter(|limit| (1..=100).contains(limit))
                 .ok_or_else(|| ApiError::invalid("limit", "must be a whole number from 1 to 100"))?,
         };
-        Ok(Self { limit, cursor: raw.cursor })
+        let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let rest: Vec<_> = query.filter(|(name, _)| name != "limit" && name != "cursor").collect();
+        Ok(Self { limit, cursor: parameter(parts, "cursor")?, filter: filter(&rest)? })
     }
+}
+
+/// A query parameter that may be given once.
+pub(crate) fn parameter(parts: &Parts, name: &str) -> Result<Option<String>, ApiError> {
+    let query = parts.uri.query().unwrap_or_default();
+    let mut found = form_urlencoded::parse(query.as_bytes()).filter(|(given, _)| given == name);
+    let first = found.next().map(|(_, value)| value.into_owned());
+    if found.next().is_some() { Err(ApiError::invalid(name, "must be given once")) } else { Ok(first) }
+}
+
+/// Reads the parameters of a list's own.
+fn filter<F: DeserializeOwned>(pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> Result<F, ApiError> {
+    let text = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let uri = format!("/?{text}").parse().map_err(|_| ApiError::invalid("query", "could not be read"))?;
+    Query::try_from_uri(&uri).map(|Query(filter)| filter).map_err(|rejection| {
+        let told = rejection.source().map(ToString::to_string).unwrap_or_default();
+        match told.split_once(": ").filter(|(field, _)| pairs.iter().any(|(name, _)| name == field)) {
+            Some((field, rule)) if rule.starts_with("unknown field") => {
+                ApiError::invalid(field, "is not a parameter of this list")
+            }
+            Some((field, rule)) => ApiError::invalid(field, rule),
+            None => ApiError::invalid("query", told),
+        }
+    })
 }

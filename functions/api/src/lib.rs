@@ -21,15 +21,17 @@ mod events;
 mod extract;
 mod media;
 mod messages;
+mod openapi;
+mod operations;
 mod tenants;
 
 use crate::auth::TokenVerifier;
 use crate::cursor::CursorKey;
 use crate::error::ApiError;
+use crate::operations::{Operations, add};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::{get, post};
 use recado_ingest::Replay;
 use recado_platform::bucket::Bucket;
 use recado_platform::clock::Clock;
@@ -67,14 +69,7 @@ pub struct Api {
 
 /// Every route of the API.
 pub fn router(api: Api) -> Router {
-    Router::new()
-        .route("/api/whatsapp/conversations", get(conversations::list))
-        .route("/api/whatsapp/conversations/{id}", get(conversations::show))
-        .route("/api/whatsapp/conversations/{id}/messages", get(messages::list).post(messages::send))
-        .route("/api/whatsapp/messages/{id}/media", get(media::lead))
-        .route("/api/whatsapp/tenants", post(tenants::register))
-        .merge(events_below("/api/whatsapp"))
-        .merge(events_below("/api/whatsapp/deployment"))
+    operations(Router::new())
         .fallback(async || ApiError::not_found("route"))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -82,15 +77,33 @@ pub fn router(api: Api) -> Router {
         .with_state(Arc::new(api))
 }
 
-/// The webhook log and what is parked: a tenant's, or the deployment's.
-fn events_below(path: &str) -> Router<Arc<Api>> {
-    Router::new()
-        .route(&format!("{path}/webhook-logs"), get(events::logged))
-        .route(&format!("{path}/webhook-logs/replay"), post(events::replay_log))
-        .route(&format!("{path}/webhook-logs/{{id}}"), get(events::show_logged))
-        .route(&format!("{path}/webhook-logs/{{id}}/replay"), post(events::replay_logged))
-        .route(&format!("{path}/parked"), get(events::parked))
-        .route(&format!("{path}/parked/replay"), post(events::replay_all_parked))
-        .route(&format!("{path}/parked/{{id}}"), get(events::show_parked))
-        .route(&format!("{path}/parked/{{id}}/replay"), post(events::replay_parked))
+/// Every operation of the API: what is served, and what the document describes.
+fn operations<O: Operations>(to: O) -> O {
+    let to = add!(to, "":
+        openapi::show,
+        conversations::list,
+        conversations::show,
+        messages::list,
+        messages::send,
+        media::lead,
+        tenants::register,
+        events::logged,
+        events::show_logged,
+        events::replay_logged,
+        events::replay_log,
+        events::parked,
+        events::show_parked,
+        events::replay_parked,
+        events::replay_all_parked,
+    );
+    add!(to, "/deployment":
+        events::logged,
+        events::show_logged,
+        events::replay_logged,
+        events::replay_log,
+        events::parked,
+        events::show_parked,
+        events::replay_parked,
+        events::replay_all_parked,
+    )
 }

@@ -19,13 +19,17 @@ use recado_store::{Composed, Draft, Message, Sender};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// The longest text that Meta takes (WHATSAPP.md §2.5).
 const MAX_TEXT_CHARS: usize = 4096;
 
 /// A message, as clients see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"content": {"text": "Sí, a las 18."}, "direction": "OUTBOUND", "error": null, "media": null,
+    "origin": null, "replyTo": null, "reactions": [], "status": "SENT", "statusHistory": [
+        {"status": "PENDING", "at": "2026-11-20T12:00:00Z"}, {"status": "SENT", "at": "2026-11-20T12:00:01Z"}]}))]
 pub(crate) struct MessageView {
     id: MessageId,
     conversation_id: ConversationId,
@@ -33,41 +37,55 @@ pub(crate) struct MessageView {
     direction: Direction,
     #[serde(rename = "type")]
     kind: MessageType,
+    /// What it says, in a form of its kind.
+    #[schema(value_type = Object)]
     content: Value,
+    /// Of what the business wrote.
     status: Option<MessageStatus>,
     status_updated_at: Option<Timestamp>,
     status_history: Vec<StatusView>,
     timestamp: Timestamp,
+    /// Why it failed.
     error: Option<DeliveryError>,
     reply_to: Option<ReplyToView>,
     reactions: Vec<ReactionView>,
+    #[schema(example = json!(null))]
     edited_at: Option<Timestamp>,
+    #[schema(example = json!(null))]
     revoked_at: Option<Timestamp>,
+    /// How it came, if neither from the customer nor through this API.
     origin: Option<Origin>,
+    #[schema(value_type = Option<Object>)]
     referral: Option<Value>,
     media: Option<MediaView>,
+    #[schema(value_type = Option<Object>)]
     template: Option<Value>,
     sender_id: Option<UserId>,
+    #[schema(example = "Ana Lucero")]
     sender_name: Option<String>,
     client_message_id: Option<ClientMessageId>,
     created_at: Timestamp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct StatusView {
     status: MessageStatus,
     at: Timestamp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ReplyToView {
+    /// Null if the message it answers is not known here.
     id: Option<MessageId>,
     wamid: Wamid,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ReactionView {
+    #[schema(example = "👍")]
     emoji: String,
+    /// `customer` or `business`.
+    #[schema(example = "customer")]
     from: &'static str,
     at: Timestamp,
 }
@@ -118,7 +136,11 @@ impl From<Message> for MessageView {
     }
 }
 
-/// `GET /conversations/{id}/messages`: newest first.
+/// The messages of a conversation, newest first
+#[utoipa::path(
+    get, path = "/conversations/{id}/messages", params(ConversationPath, Paging),
+    responses((status = 200, description = "A page of messages", body = List<MessageView>))
+)]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     member: Member,
@@ -148,7 +170,7 @@ pub(crate) async fn list(
 }
 
 /// A message to be sent.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SendRequest {
     client_message_id: ClientMessageId,
@@ -157,15 +179,16 @@ pub(crate) struct SendRequest {
     text: TextRequest,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum SendType {
     Text,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TextRequest {
+    #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S", example = "Sí, a las 18.")]
     body: Personal<String>,
 }
 
@@ -191,7 +214,18 @@ impl SendRequest {
     }
 }
 
-/// `POST /conversations/{id}/messages`: asks for a message to be sent. 202: it will be; see its status.
+/// Asks for a message to be sent
+///
+/// It is accepted, and will be sent; its status tells what became of it. The same `clientMessageId` again
+/// is the same message.
+#[utoipa::path(
+    post, path = "/conversations/{id}/messages", params(ConversationPath), request_body = SendRequest,
+    responses(
+        (status = 202, description = "The message", body = MessageView),
+        (status = 409, description = "`WINDOW_EXPIRED`: 24-hour window expired. Use template message.\n\
+            `CLIENT_MESSAGE_ID_REUSED`: clientMessageId: was used in this conversation for another message"),
+    )
+)]
 pub(crate) async fn send(
     State(api): State<Arc<Api>>,
     Writer(member): Writer,

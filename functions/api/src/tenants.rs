@@ -19,25 +19,34 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// A business and its first number.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RegisterRequest {
+    #[schema(min_length = 1, max_length = 100, pattern = r"\S", example = "Plomería Lucero")]
     name: String,
     phone_number_id: PhoneNumberId,
     waba_id: WabaId,
+    /// A permanent token of a system user, for Graph.
+    #[schema(value_type = String, write_only, min_length = 1, max_length = 4096, example = "EAAG…")]
     access_token: SecretString,
+    /// The Meta app that receives for the number, by the name the deployment gave it.
     #[serde(default = "default_app")]
     app: AppKey,
+    #[schema(min_items = 1, max_items = 50)]
     members: Vec<MemberRequest>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct MemberRequest {
+    /// The subject of their access token.
     user_id: UserId,
+    #[schema(value_type = String, example = "ana@lucero.example")]
     email: Personal<String>,
+    #[schema(value_type = String, example = "Ana Lucero")]
     name: Personal<String>,
     role: Role,
 }
@@ -47,13 +56,15 @@ fn default_app() -> AppKey {
 }
 
 /// What was registered. The token does not come back.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RegisteredView {
     tenant_id: TenantId,
+    #[schema(example = "Plomería Lucero")]
     name: String,
     phone_number_id: PhoneNumberId,
     waba_id: WabaId,
+    #[schema(example = "+54 9 11 5000-1234")]
     display_phone_number: Option<String>,
 }
 
@@ -63,8 +74,20 @@ const MAX_MEMBERS: usize = 50;
 /// KMS encrypts at most this much directly.
 const MAX_TOKEN_BYTES: usize = 4096;
 
-/// `POST /tenants`: registers a business. Its number becomes routable only after Graph, asked with the
-/// business's own token, lists it under the account that it is said to belong to.
+/// Registers a business, with its first number and its people
+///
+/// For deployment administrators. The number becomes routable only after Graph, asked with the business's
+/// own token, lists it under the account that it is said to belong to.
+#[utoipa::path(
+    post, path = "/tenants", request_body = RegisterRequest,
+    responses(
+        (status = 201, description = "It is registered", body = RegisteredView),
+        (status = 409, description = "`NUMBER_TAKEN`: phoneNumberId: this number already belongs to a tenant"),
+        (status = 422, description = "`NUMBER_NOT_LISTED`: phoneNumberId: Graph does not list this number under the account\n\
+            `GRAPH_REFUSED`: accessToken: Graph refused to list the account's numbers (code 190)"),
+        (status = 502, description = "`UNAVAILABLE`: Graph could not be asked; try again in a moment"),
+    )
+)]
 pub(crate) async fn register(
     State(api): State<Arc<Api>>,
     _: DeploymentAdmin,

@@ -59,6 +59,8 @@ enum Command {
     Replay(replay::Replay),
     /// Counts the dead letters of each queue and, with --run, moves them back.
     Redrive(replay::Redrive),
+    /// Writes the API's OpenAPI document anew, from the code.
+    Openapi,
     /// Runs every check and every test, on a local stack of its own.
     Test,
     /// Lets everything happen at once, with faults, on a local stack of its own, and counts what is lost
@@ -98,6 +100,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Token { email } => token(&local, email.as_deref()).await,
         Command::Replay(asked) => replay::replay(&running_stack(&local)?, &asked).await,
         Command::Redrive(asked) => replay::redrive(&running_stack(&local)?, &asked).await,
+        Command::Openapi => test::write_openapi(),
         Command::Test => test::run(&local).await,
         Command::Chaos { arguments } => test::chaos(&local, &arguments).await,
         Command::Bench { build } => bench::run(&local, build).await,

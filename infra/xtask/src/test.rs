@@ -6,7 +6,7 @@ use crate::process::run_shown;
 use crate::report::Step;
 use anyhow::{Context, ensure};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// Where the tests find the stack to run against.
@@ -71,6 +71,20 @@ fn chaos_command(stack: &Path) -> anyhow::Result<Command> {
     let mut command = Command::new(target_folder()?.join("debug/chaos"));
     command.env(STACK_VARIABLE, stack);
     Ok(command)
+}
+
+/// Writes `functions/api/openapi.json`. The code that builds it exists in tests only, so a test does it.
+pub(crate) fn write_openapi() -> anyhow::Result<()> {
+    // With the whole workspace, so that it shares what the tests are built from.
+    let mut writer = cargo();
+    writer.args([
+        "test",
+        "--quiet",
+        "--workspace",
+        "--lib",
+        "the_committed_document_is_the_one_that_the_code_describes",
+    ]);
+    check("writing functions/api/openapi.json", writer.env("RECADO_WRITE_OPENAPI", "1").stdout(Stdio::null()))
 }
 
 /// Runs a test command with its output shown, and adds up what its closing lines count.

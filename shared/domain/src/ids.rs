@@ -81,6 +81,16 @@ macro_rules! our_ids {
                 Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
             }
         }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                crate::schema::our_id($prefix, $kind)
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::ToSchema for $name {}
     )*};
 }
 
@@ -96,7 +106,7 @@ our_ids! {
 }
 
 macro_rules! opaque_ids {
-    ($($(#[$doc:meta])* $name:ident, $kind:expr, $debug:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $kind:expr, $debug:ident $(, $example:literal)?;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[serde(transparent)]
@@ -127,6 +137,16 @@ macro_rules! opaque_ids {
                 Self::parse(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
             }
         }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                crate::schema::opaque_id($kind, &[$($example)?], OPAQUE_MAX_BYTES)
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::ToSchema for $name {}
     )*};
     (@debug shown $self:ident $f:ident) => { $f.write_str(&$self.0) };
     (@debug hidden $self:ident $f:ident) => { write!($f, "(hidden, {} bytes)", $self.0.len()) };
@@ -134,23 +154,23 @@ macro_rules! opaque_ids {
 
 opaque_ids! {
     /// The Meta app whose secret signed a webhook, by the name the deployment gave it.
-    AppKey, "app key", shown;
+    AppKey, "app key", shown, "default";
     /// Meta's business-scoped user id, such as `AR.7092…`; it means a person only within one tenant.
-    Bsuid, "business-scoped user id", hidden;
+    Bsuid, "business-scoped user id", hidden, "AR.70921846350912837465";
     /// The id a client chose for a message it wants sent once.
-    ClientMessageId, "client message id", shown;
+    ClientMessageId, "client message id", shown, "reply-1";
     /// Meta's user id across the business portfolios of one parent, such as `AR.ENT.5061…`; not an address.
     ParentBsuid, "parent business-scoped user id", hidden;
     /// Meta's id of a business phone number; not the number itself.
-    PhoneNumberId, "phone number id", shown;
+    PhoneNumberId, "phone number id", shown, "109876543210987";
     /// A person who signs in: the subject of their access token.
-    UserId, "user id", shown;
+    UserId, "user id", shown, "1f0e3dad-9990-4b3a-8b6e-2c0f3a7d5e41";
     /// A phone number as WhatsApp spells it (digits, no plus). Never rewritten.
-    WaId, WA_ID, hidden;
+    WaId, WA_ID, hidden, "5491155551234";
     /// Meta's id of a WhatsApp Business account.
-    WabaId, "WhatsApp Business account id", shown;
+    WabaId, "WhatsApp Business account id", shown, "102938475610293";
     /// Meta's id of a message. The customer's phone number is encoded in it, so it is personal data.
-    Wamid, "wamid", hidden;
+    Wamid, "wamid", hidden, "wamid.HBgNNTQ5MTE1NTU1MTIzNBUCABIYFDNBQTY";
 }
 
 const WA_ID: &str = "WhatsApp id";

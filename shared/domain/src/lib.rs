@@ -26,6 +26,8 @@ pub mod outbox;
 pub mod personal;
 pub mod phone;
 pub mod preference;
+#[cfg(feature = "openapi")]
+mod schema;
 pub mod status;
 pub mod tenant;
 pub mod wake_up;
