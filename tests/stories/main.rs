@@ -16,6 +16,7 @@ mod preferences;
 mod quiet;
 mod races;
 mod replay;
+mod requests;
 mod round_trip;
 mod samples;
 mod sending;

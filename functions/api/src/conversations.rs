@@ -4,6 +4,7 @@ use crate::Api;
 use crate::auth::Member;
 use crate::error::ApiError;
 use crate::extract::{ConversationPath, Paging};
+use crate::version::Tagged;
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
@@ -141,16 +142,17 @@ pub(crate) async fn list(
 /// One conversation
 #[utoipa::path(
     get, path = "/conversations/{id}", params(ConversationPath),
-    responses((status = 200, description = "The conversation", body = ConversationView))
+    responses((status = 200, description = "The conversation", body = ConversationView, headers(("ETag" = String))))
 )]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     member: Member,
     ConversationPath(id): ConversationPath,
-) -> Result<Json<ConversationView>, ApiError> {
+) -> Result<Tagged<ConversationView>, ApiError> {
     let conversation = member.store.conversation(id).await?.ok_or_else(|| ApiError::not_found("conversation"))?;
     let preference = member.store.preference(conversation.contact_id).await?;
+    let version = conversation.rev;
     let mut view = ConversationView::new(conversation, api.clock.now());
     view.contact.preference = preference.map(|Preference { wanted, at, source }| PreferenceView { wanted, at, source });
-    Ok(Json(view))
+    Ok(Tagged(version, view))
 }

@@ -8,7 +8,8 @@ use crate::Api;
 use crate::auth::{Admin, DeploymentAdmin};
 use crate::conversations::List;
 use crate::error::ApiError;
-use crate::extract::{EventPath, JsonBody, Paging, parameter};
+use crate::extract::{EventPath, Paging, parameter};
+use crate::once::{Asked, OnceBody};
 use axum::Json;
 use axum::extract::{FromRequestParts, MatchedPath, State};
 use axum::http::StatusCode;
@@ -17,7 +18,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use recado_domain::ids::{PhoneNumberId, TenantId};
-use recado_store::{EventId, EventOutcome, LogScope, LoggedEvent, ParkedItem, ParkedScope};
+use recado_store::{EventId, EventOutcome, LogScope, LoggedEvent, Once, ParkedItem, ParkedScope};
 use recado_whatsapp::envelope::{ClaimCheck, Envelope, Kind};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -251,7 +252,7 @@ impl ReplayRequest {
 }
 
 /// What was put back on the queues. With `nextCursor`, there is more: ask again with it.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Replayed {
     replayed: usize,
@@ -261,8 +262,18 @@ pub(crate) struct Replayed {
 
 type Accepted = (StatusCode, Json<Replayed>);
 
-const fn accepted(replayed: usize, next_cursor: Option<String>) -> Accepted {
-    (StatusCode::ACCEPTED, Json(Replayed { replayed, next_cursor }))
+/// Notes what a request came to, if its caller may ask for it again. Replaying twice would do no harm.
+async fn accepted(
+    api: &Api,
+    once: Option<Once>,
+    replayed: usize,
+    next_cursor: Option<String>,
+) -> Result<Accepted, ApiError> {
+    let answer = Replayed { replayed, next_cursor };
+    if let Some(once) = once {
+        api.store.remember(&once, &answer).await?;
+    }
+    Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
 /// What Meta sent on a day, newest first
@@ -312,10 +323,15 @@ pub(crate) async fn replay_logged(
     State(api): State<Arc<Api>>,
     desk: Desk,
     EventPath(id): EventPath,
+    asked: Asked,
 ) -> Result<Accepted, ApiError> {
+    let once = match asked {
+        Asked::Anew(once) => once,
+        Asked::Before(effect) => return Ok((StatusCode::ACCEPTED, Json(effect.read()?))),
+    };
     let logged = one_logged(&api, &desk, &id).await?;
     api.replay.logged(&desk.group(), &[logged]).await?;
-    Ok(accepted(1, None))
+    accepted(&api, once, 1, None).await
 }
 
 async fn one_logged(api: &Api, desk: &Desk, id: &EventId) -> Result<LoggedEvent, ApiError> {
@@ -337,8 +353,12 @@ const LONGEST_REPLAY: SignedDuration = SignedDuration::from_hours(31 * 24);
 pub(crate) async fn replay_log(
     State(api): State<Arc<Api>>,
     desk: Desk,
-    JsonBody(request): JsonBody<ReplayRequest>,
+    OnceBody { body: request, asked }: OnceBody<ReplayRequest>,
 ) -> Result<Accepted, ApiError> {
+    let once = match asked {
+        Asked::Anew(once) => once,
+        Asked::Before(effect) => return Ok((StatusCode::ACCEPTED, Json(effect.read()?))),
+    };
     const LIST: &str = "replay/webhook-logs";
     let now = api.clock.now();
     let to = request.to.unwrap_or(now).min(now);
@@ -360,10 +380,10 @@ pub(crate) async fn replay_log(
         if before.is_none() {
             day = day.yesterday().map_err(|_| ApiError::invalid("from", "is too long ago"))?;
         } else if replayed >= MOST_REPLAYED {
-            return Ok(accepted(replayed, desk.seal(&api, LIST, page.next)));
+            return accepted(&api, once, replayed, desk.seal(&api, LIST, page.next)).await;
         }
     }
-    Ok(accepted(replayed, None))
+    accepted(&api, once, replayed, None).await
 }
 
 /// What could not be applied, oldest first
@@ -408,10 +428,15 @@ pub(crate) async fn replay_parked(
     State(api): State<Arc<Api>>,
     desk: Desk,
     EventPath(id): EventPath,
+    asked: Asked,
 ) -> Result<Accepted, ApiError> {
+    let once = match asked {
+        Asked::Anew(once) => once,
+        Asked::Before(effect) => return Ok((StatusCode::ACCEPTED, Json(effect.read()?))),
+    };
     let item = one_parked(&api, &desk, &id).await?;
     api.replay.parked(&desk.group(), &desk.parked(), &[item], api.clock.now()).await?;
-    Ok(accepted(1, None))
+    accepted(&api, once, 1, None).await
 }
 
 async fn one_parked(api: &Api, desk: &Desk, id: &EventId) -> Result<ParkedItem, ApiError> {
@@ -428,8 +453,12 @@ async fn one_parked(api: &Api, desk: &Desk, id: &EventId) -> Result<ParkedItem, 
 pub(crate) async fn replay_all_parked(
     State(api): State<Arc<Api>>,
     desk: Desk,
-    JsonBody(request): JsonBody<ReplayRequest>,
+    OnceBody { body: request, asked }: OnceBody<ReplayRequest>,
 ) -> Result<Accepted, ApiError> {
+    let once = match asked {
+        Asked::Anew(once) => once,
+        Asked::Before(effect) => return Ok((StatusCode::ACCEPTED, Json(effect.read()?))),
+    };
     let list = desk.list("replay/parked");
     let mut after = desk.open(&api, &list, request.cursor.clone())?;
     let page_size = i32::try_from(REPLAY_PAGE).unwrap_or(i32::MAX);
@@ -442,7 +471,7 @@ pub(crate) async fn replay_all_parked(
         replayed += items.len();
         after = page.next.as_deref().and_then(|next| EventId::parse(next).ok());
         if after.is_none() || replayed >= MOST_REPLAYED {
-            return Ok(accepted(replayed, desk.seal(&api, &list, page.next)));
+            return accepted(&api, once, replayed, desk.seal(&api, &list, page.next)).await;
         }
     }
 }

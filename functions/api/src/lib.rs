@@ -6,8 +6,8 @@
 //! its principal belongs to. A foreign or unknown id is a 404 either way. Nothing is sent from here: a
 //! message is written to the outbox, and `outbound` sends it.
 //!
-//! **Idempotency:** `clientMessageId`. The same one again, in the same conversation, answers with the
-//! same message.
+//! **Idempotency:** `Idempotency-Key` on every POST, for 24 hours (see `once.rs`); and for ever
+//! `clientMessageId`: the same one again, in the same conversation, answers with the same message.
 //!
 //! **On failure:** `{"error":{"code","message","requestId"}}` with the right status. What is written is
 //! written in one transaction, so an error never leaves half of it. The caller's message is in the
@@ -21,14 +21,18 @@ mod events;
 mod extract;
 mod media;
 mod messages;
+mod once;
 mod openapi;
 mod operations;
 mod tenants;
+pub mod throttle;
+mod version;
 
 use crate::auth::TokenVerifier;
 use crate::cursor::CursorKey;
 use crate::error::ApiError;
 use crate::operations::{Operations, add};
+use crate::throttle::Throttle;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
@@ -59,6 +63,8 @@ pub struct Api {
     pub tokens: TokenVerifier,
     /// Signs the cursors of lists.
     pub cursor_key: Arc<CursorKey>,
+    /// Holds each tenant to its limit.
+    pub throttle: Throttle,
     /// Puts events back on their queues.
     pub replay: Replay,
     /// Where large events are.

@@ -4,8 +4,9 @@ use crate::Api;
 use crate::auth::{Member, Writer};
 use crate::conversations::List;
 use crate::error::ApiError;
-use crate::extract::{ConversationPath, JsonBody, Paging};
+use crate::extract::{ConversationPath, Paging};
 use crate::media::MediaView;
+use crate::once::{Asked, OnceBody};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -230,8 +231,16 @@ pub(crate) async fn send(
     State(api): State<Arc<Api>>,
     Writer(member): Writer,
     ConversationPath(id): ConversationPath,
-    JsonBody(request): JsonBody<SendRequest>,
+    OnceBody { body: request, asked }: OnceBody<SendRequest>,
 ) -> Result<(StatusCode, Json<MessageView>), ApiError> {
+    let once = match asked {
+        Asked::Anew(once) => once,
+        Asked::Before(effect) => {
+            let existing = member.store.message(effect.read()?).await?;
+            let existing = existing.ok_or_else(|| ApiError::not_found("message"))?;
+            return Ok((StatusCode::ACCEPTED, Json(existing.into())));
+        }
+    };
     let sender = Sender { id: member.membership.user().clone(), name: member.membership.name().clone() };
     let draft = request.into_draft(sender)?;
     let conversation = member.store.conversation(id).await?.ok_or_else(|| ApiError::not_found("conversation"))?;
@@ -250,7 +259,7 @@ pub(crate) async fn send(
             None => Err(ApiError::conflict("WINDOW_EXPIRED", "24-hour window expired. Use template message.")),
         };
     }
-    match member.store.compose(conversation, &draft, now).await? {
+    match member.store.compose_once(conversation, &draft, once.as_ref(), now).await? {
         Composed::New(message) => Ok((StatusCode::ACCEPTED, Json(message.into()))),
         Composed::Existing(existing) => answer_existing(existing, &draft),
     }

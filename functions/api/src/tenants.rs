@@ -3,7 +3,7 @@
 use crate::Api;
 use crate::auth::DeploymentAdmin;
 use crate::error::ApiError;
-use crate::extract::JsonBody;
+use crate::once::{Asked, OnceBody};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -44,9 +44,9 @@ pub(crate) struct RegisterRequest {
 struct MemberRequest {
     /// The subject of their access token.
     user_id: UserId,
-    #[schema(value_type = String, example = "ana@lucero.example")]
+    #[schema(value_type = String, min_length = 1, max_length = 254, example = "ana@lucero.example")]
     email: Personal<String>,
-    #[schema(value_type = String, example = "Ana Lucero")]
+    #[schema(value_type = String, min_length = 1, max_length = 100, example = "Ana Lucero")]
     name: Personal<String>,
     role: Role,
 }
@@ -56,7 +56,7 @@ fn default_app() -> AppKey {
 }
 
 /// What was registered. The token does not come back.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RegisteredView {
     tenant_id: TenantId,
@@ -91,14 +91,28 @@ const MAX_TOKEN_BYTES: usize = 4096;
 pub(crate) async fn register(
     State(api): State<Arc<Api>>,
     _: DeploymentAdmin,
-    JsonBody(request): JsonBody<RegisterRequest>,
+    OnceBody { body: request, asked }: OnceBody<RegisterRequest>,
 ) -> Result<(StatusCode, Json<RegisteredView>), ApiError> {
+    let once = match asked {
+        Asked::Anew(once) => once,
+        Asked::Before(effect) => return Ok((StatusCode::CREATED, Json(effect.read()?))),
+    };
     let name = request.name.trim();
     if name.is_empty() || name.chars().count() > 100 {
         return Err(ApiError::invalid("name", "must have 1 to 100 characters"));
     }
     if request.members.is_empty() || request.members.len() > MAX_MEMBERS {
         return Err(ApiError::invalid("members", format!("must name 1 to {MAX_MEMBERS} people")));
+    }
+    for (place, member) in request.members.iter().enumerate() {
+        for (field, text, most) in [("email", &member.email, 254), ("name", &member.name, 100)] {
+            if !(1..=most).contains(&text.expose().chars().count()) {
+                return Err(ApiError::invalid(
+                    &format!("members[{place}].{field}"),
+                    format!("must have 1 to {most} characters"),
+                ));
+            }
+        }
     }
     let people: BTreeSet<_> = request.members.iter().map(|member| member.user_id.as_str()).collect();
     if people.len() < request.members.len() {
@@ -133,17 +147,16 @@ pub(crate) async fn register(
             .map(|member| NewMember { user: member.user_id, role: member.role, email: member.email, name: member.name })
             .collect(),
     };
-    match api.store.register(&new, now).await? {
+    let view = RegisteredView {
+        tenant_id: id,
+        name: new.name.clone(),
+        phone_number_id: new.number.phone_number_id.clone(),
+        waba_id: new.number.waba_id.clone(),
+        display_phone_number: new.number.display_phone_number.clone(),
+    };
+    match api.store.register_once(&new, once.as_ref(), &view, now).await? {
         Registered::Done => {
-            let NewTenant { id, name, number, .. } = new;
-            replay_what_waited(&api, &number.phone_number_id).await;
-            let view = RegisteredView {
-                tenant_id: id,
-                name,
-                phone_number_id: number.phone_number_id,
-                waba_id: number.waba_id,
-                display_phone_number: number.display_phone_number,
-            };
+            replay_what_waited(&api, &view.phone_number_id).await;
             Ok((StatusCode::CREATED, Json(view)))
         }
         Registered::NumberTaken => {

@@ -11,6 +11,7 @@
 //! - [`outbox`] decides what the sender may do next for a conversation.
 //! - [`phone`] reads phone numbers as people type them.
 //! - [`preference`] is whether a customer wants to be written to.
+//! - [`throttle`] is how often a tenant may ask.
 //! - [`callback`] is the key that travels with a send and comes back with its statuses.
 //! - [`wake_up`] is what is put on the queues whose work stands in the table.
 //!
@@ -30,5 +31,6 @@ pub mod preference;
 mod schema;
 pub mod status;
 pub mod tenant;
+pub mod throttle;
 pub mod wake_up;
 pub mod window;

@@ -11,12 +11,20 @@ use utoipa::__dev::SchemaReferences;
 use utoipa::Path;
 
 /// Every error that more than one operation answers with: its component's name, status, code and message.
-const ERRORS: [(&str, &str, &str, &str); 9] = [
+const ERRORS: [(&str, &str, &str, &str); 12] = [
     ("Invalid", "400", "INVALID_REQUEST", "limit: must be a whole number from 1 to 100"),
     ("Unauthenticated", "401", "UNAUTHENTICATED", "The access token is not valid, or not any more"),
     ("Forbidden", "403", "FORBIDDEN", "Your role only allows reading"),
     ("NotFound", "404", "NOT_FOUND", "There is no such conversation"),
+    ("UnderWay", "409", "REQUEST_UNDER_WAY", "The same request has just been made; ask again for its answer"),
+    ("Changed", "412", "PRECONDITION_FAILED", "It has changed since you read it: read it again, and change that"),
     ("TooLarge", "413", "BODY_TOO_LARGE", "The body is larger than 1 MiB"),
+    (
+        "KeyReused",
+        "422",
+        "IDEMPOTENCY_KEY_REUSED",
+        "Idempotency-Key: was used for another request in the last 24 hours",
+    ),
     ("TooMany", "429", "TOO_MANY_REQUESTS", "Your tenant asks too often; see Retry-After"),
     ("Internal", "500", "INTERNAL", "Something went wrong on our side"),
     ("GraphUnavailable", "502", "UNAVAILABLE", "Graph could not be asked; try again in a moment"),
@@ -46,7 +54,7 @@ impl Operations for Document {
         self.schemas.extend(schemas.into_iter().map(|(name, schema)| (name, json!(schema))));
         for method in P::methods() {
             let method = json!(method).as_str().unwrap_or_default().to_owned();
-            let operation = Described { path: &path, operation: json!(P::operation()) };
+            let operation = Described { is_post: method == "post", path: &path, operation: json!(P::operation()) };
             let place = self.paths.entry(path.clone()).or_insert_with(|| json!({}));
             let former = place.as_object_mut().unwrap().insert(method.clone(), operation.complete(below, name));
             assert!(former.is_none(), "two handlers for {method} {path}");
@@ -57,6 +65,7 @@ impl Operations for Document {
 
 /// An operation as its handler describes it.
 struct Described<'a> {
+    is_post: bool,
     path: &'a str,
     operation: Value,
 }
@@ -66,13 +75,20 @@ impl Described<'_> {
         self.operation["security"] == json!([{}])
     }
 
+    fn is_of_no_tenant(&self) -> bool {
+        TENANTLESS.iter().any(|prefix| self.path.starts_with(prefix))
+    }
+
     /// Adds what follows from method and path.
     fn complete(mut self, below: &str, name: &str) -> Value {
         let id = format!("{below}/{name}").replace("::", "_");
         self.operation["operationId"] = json!(id.trim_start_matches('/').replace('/', "_"));
         self.operation["tags"] = json!([self.path.split('/').nth(1)]);
-        if !self.is_public() && !TENANTLESS.iter().any(|prefix| self.path.starts_with(prefix)) {
+        if !self.is_of_no_tenant() {
             self.parameter("TenantId");
+        }
+        if self.is_post {
+            self.parameter("IdempotencyKey");
         }
         if self.path.starts_with("/deployment/parked") {
             self.parameter("WaitsFor");
@@ -107,6 +123,9 @@ impl Described<'_> {
         match status {
             _ if self.is_public() => false,
             "404" => self.path.contains('{'),
+            "409" | "422" => self.is_post,
+            "412" => self.operation["parameters"].to_string().contains("\"If-Match\""),
+            "429" => !self.is_of_no_tenant(),
             "413" => self.operation.get("requestBody").is_some(),
             // Only where a handler says so.
             "502" => false,
@@ -192,6 +211,13 @@ impl Document {
                         "name": "X-Tenant-Id", "in": "header", "required": false,
                         "description": "Which of your tenants; needed only if you belong to several",
                         "schema": {"type": "string"}, "example": "tnt_01KA6Y3JWQ8Z5T7N4X2M9B1C0D",
+                    },
+                    "IdempotencyKey": {
+                        "name": "Idempotency-Key", "in": "header", "required": false,
+                        "description": "Names the request. The same one again under the same key, within 24 hours, \
+                            changes nothing and gets the same answer; another one is refused",
+                        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                        "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
                     },
                     "WaitsFor": {
                         "name": "phoneNumberId", "in": "query", "required": false,

@@ -96,18 +96,49 @@ fn every_request_is_closed_so_that_a_misspelt_field_is_not_lost() {
     }
 }
 
+/// The handlers' files, by name.
+fn sources() -> Vec<(String, String)> {
+    let files = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+    let files = files.map(|file| file.unwrap().path()).filter(|path| path.is_file());
+    files.map(|path| (path.display().to_string(), std::fs::read_to_string(&path).unwrap())).collect()
+}
+
 #[test]
 fn no_route_is_added_but_through_the_list_of_operations() {
-    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap() {
-        let path = file.unwrap().path();
-        if path.is_dir() || path.ends_with("operations.rs") {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).unwrap();
+    for (name, text) in sources().into_iter().filter(|(name, _)| !name.ends_with("operations.rs")) {
         assert!(
             !text.contains(".route("),
-            "{} adds a route that the document does not know: give its handler a #[utoipa::path] and list it in `operations`",
-            path.display()
+            "{name} adds a route that the document does not know: give its handler a #[utoipa::path] and list it in `operations`"
         );
+    }
+}
+
+#[test]
+fn every_post_honours_an_idempotency_key_as_its_description_says() {
+    let mut posts = 0;
+    for (name, text) in sources() {
+        for handler in text.split("#[utoipa::path(").skip(1).filter(|text| text.trim_start().starts_with("post")) {
+            posts += 1;
+            let signature = handler.split_once("async fn ").and_then(|(_, rest)| rest.split_once('{')).unwrap().0;
+            let honours = handler
+                .split_once(") -> ")
+                .is_some_and(|(before, _)| before.contains(": OnceBody<") || before.contains(": Asked"));
+            assert!(honours, "in {name}, {signature} takes neither `OnceBody` nor `Asked`: see once.rs");
+        }
+    }
+    assert!(posts >= 6, "only {posts} POSTs were found");
+}
+
+#[test]
+fn the_bruno_collection_has_a_request_for_each_operation() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/bruno");
+    for (place, path, operation) in operations(&built()) {
+        let name = operation["operationId"].as_str().unwrap();
+        let text = std::fs::read_to_string(folder.join(format!("{name}.bru"))).unwrap_or_default();
+        let method = place.split(' ').next().unwrap_or_default().to_lowercase();
+        let begin = path.split('{').next().unwrap_or_default();
+        let asks =
+            text.contains(&format!("\n{method} {{\n  url: {{{{api}}}}{begin}")) && text.contains("res.status: eq");
+        assert!(asks, "docs/bruno/{name}.bru does not ask for {place}: run `cargo xtask openapi`");
     }
 }
