@@ -1,4 +1,4 @@
-//! The Python tools: the emulator, and SAM with cargo-lambda and cfn-lint.
+//! The Python tools: the emulator, SAM with cargo-lambda and cfn-lint, and schemathesis.
 
 use crate::process::run_quietly;
 use crate::report::Step;
@@ -9,13 +9,16 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// A virtual environment with pinned tools. The two do not fit into one: each pins another botocore.
+/// A virtual environment with pinned tools. They do not fit into one: two pin
+/// different versions of botocore, and not everybody needs the third.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Tools {
     /// MiniStack.
     Emulator,
     /// SAM CLI, cargo-lambda, cfn-lint.
     Sam,
+    /// schemathesis.
+    Schemathesis,
 }
 
 impl Tools {
@@ -23,6 +26,7 @@ impl Tools {
         match self {
             Self::Emulator => "emulator",
             Self::Sam => "sam",
+            Self::Schemathesis => "schemathesis",
         }
     }
 

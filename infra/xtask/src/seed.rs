@@ -13,10 +13,10 @@ pub(crate) const APP_SECRET: &str = "test-app-secret-do-not-use";
 pub(crate) const VERIFY_TOKEN: &str = "test-verify-token-do-not-use";
 
 /// Whoever registers the demo tenants.
-const DEPLOYMENT_ADMIN: &str = "admin@recado.example";
+pub(crate) const DEPLOYMENT_ADMIN: &str = "admin@recado.example";
 
 /// The demo people's password. The stack listens on loopback only.
-const PASSWORD: &str = "Recado-demo-2026";
+pub(crate) const PASSWORD: &str = "Recado-demo-2026";
 
 struct Demo {
     name: &'static str,

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check and every test.
 
 use crate::build::{cargo, target_folder};
+use crate::fuzz;
 use crate::lifecycle::{self, Options, Ports};
 use crate::process::run_shown;
 use crate::report::Step;
@@ -63,6 +64,15 @@ pub(crate) async fn chaos(local: &Path, arguments: &[String]) -> anyhow::Result<
     let result = check("chaos", chaos_command(&options.folder.join("stack.json"))?.args(arguments));
     drop(running);
     result
+}
+
+/// Tries the API with generated requests, on a stack of its own.
+pub(crate) async fn fuzz_api(local: &Path, seed: u32, examples: u32) -> anyhow::Result<()> {
+    let options = options(local.join("fuzz"))?;
+    let (running, stack) = lifecycle::start(&options).await.context("bringing up the stack for schemathesis")?;
+    let result = fuzz::run(&stack, &options.folder, seed, examples).await;
+    drop(running);
+    result.map(|_| ())
 }
 
 fn chaos_command(stack: &Path) -> anyhow::Result<Command> {
