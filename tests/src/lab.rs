@@ -54,6 +54,7 @@ pub struct Lab {
     dynamo: aws_sdk_dynamodb::Client,
     sqs: aws_sdk_sqs::Client,
     table: String,
+    stream: String,
     queue_url: String,
     key: String,
     first: Occupant,
@@ -88,7 +89,7 @@ impl Lab {
         );
         let id = fresh_digits();
         let table = format!("lab-{id}");
-        copy_of_table(&dynamo, &stack.aws.table, &table).await;
+        let stream = copy_of_table(&dynamo, &stack.aws.table, &table).await;
         let queue = sqs.create_queue().queue_name(format!("lab-{id}")).send().await.unwrap();
         let queue_url = queue.queue_url.unwrap();
         let key = kms.create_key().send().await.unwrap().key_metadata.unwrap().key_id;
@@ -123,6 +124,7 @@ impl Lab {
             dynamo,
             sqs,
             table,
+            stream,
             queue_url,
             key,
             time,
@@ -148,6 +150,11 @@ impl Lab {
     /// The name of the table.
     pub fn table(&self) -> &str {
         &self.table
+    }
+
+    /// The table's stream.
+    pub fn stream(&self) -> &str {
+        &self.stream
     }
 
     /// The KMS key of the tenants' tokens.
@@ -226,13 +233,17 @@ impl Lab {
 
     /// The agent writes.
     pub async fn compose(&self, conversation: ConversationId, text: &str) -> MessageId {
-        let known = self.tenant().await.conversation(conversation).await.unwrap().unwrap();
-        self.compose_on(known, text).await
+        let tenant = self.tenant().await;
+        let known = tenant.conversation(conversation).await.unwrap().unwrap();
+        self.compose_in(&tenant, known, text).await
     }
 
     /// The agent writes, knowing the conversation as it was.
     pub async fn compose_on(&self, known: Conversation, text: &str) -> MessageId {
-        let tenant = self.tenant().await;
+        self.compose_in(&self.tenant().await, known, text).await
+    }
+
+    async fn compose_in(&self, tenant: &TenantStore, known: Conversation, text: &str) -> MessageId {
         let draft = Draft {
             client_message_id: ClientMessageId::parse(text).unwrap(),
             kind: MessageType::Text,
@@ -339,6 +350,12 @@ impl Lab {
         self.raw_items().await.iter().filter(|item| text(item, "entity") == Some(entity)).count()
     }
 
+    /// How many items stand for work that is not done: they have a due date, or wait for their message.
+    pub async fn unfinished(&self) -> usize {
+        let waits = |item: &HashMap<_, _>| text(item, "entity").is_some_and(|entity| entity.starts_with("early-"));
+        self.raw_items().await.iter().filter(|item| item.contains_key("duePk") || waits(item)).count()
+    }
+
     /// Every queue message that is parked, whoever it is for.
     pub async fn parked(&self) -> Vec<String> {
         let items = self.raw_items().await;
@@ -399,7 +416,12 @@ impl Occupant {
 
 /// Where workers keep large events, and the log's length.
 pub fn archive_of(stack: &Stack) -> Archive {
-    Archive { bucket: IntakeBucket::new(&stack.sdk_config(), stack.aws.intake_bucket.as_str()), log_days: 30 }
+    archive_with(stack, &stack.sdk_config())
+}
+
+/// The same, with these clients.
+pub fn archive_with(stack: &Stack, config: &aws_config::SdkConfig) -> Archive {
+    Archive { bucket: IntakeBucket::new(config, stack.aws.intake_bucket.as_str()), log_days: 30 }
 }
 
 /// Somebody who is known by their phone.
@@ -422,7 +444,7 @@ pub fn sqs_event(bodies: &[String]) -> SqsEvent {
     serde_json::from_value(json!({"Records": records.collect::<Vec<_>>()})).unwrap()
 }
 
-async fn copy_of_table(dynamo: &aws_sdk_dynamodb::Client, of: &str, name: &str) {
+async fn copy_of_table(dynamo: &aws_sdk_dynamodb::Client, of: &str, name: &str) -> String {
     let described = dynamo.describe_table().table_name(of).send().await.unwrap().table.unwrap();
     let index = |index: &GlobalSecondaryIndexDescription| {
         GlobalSecondaryIndex::builder()
@@ -432,14 +454,18 @@ async fn copy_of_table(dynamo: &aws_sdk_dynamodb::Client, of: &str, name: &str) 
             .build()
             .unwrap()
     };
-    dynamo
-        .create_table()
+    let create = dynamo.create_table();
+    create
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
         .set_attribute_definitions(described.attribute_definitions.clone())
         .set_key_schema(described.key_schema.clone())
         .set_global_secondary_indexes(Some(described.global_secondary_indexes().iter().map(index).collect()))
+        .set_stream_specification(described.stream_specification.clone())
         .send()
         .await
-        .unwrap();
+        .unwrap()
+        .table_description
+        .and_then(|table| table.latest_stream_arn)
+        .expect("the table has a stream, as the deployed one has")
 }

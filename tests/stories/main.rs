@@ -7,6 +7,7 @@
 
 mod api;
 mod changes;
+mod cost;
 mod events;
 mod identities;
 mod ingest;

@@ -73,6 +73,9 @@ enum Command {
         /// Also time a cold and a warm `up` in a folder of its own. Takes several minutes.
         #[arg(long)]
         build: bool,
+        /// Also count the calls to AWS that a message takes, and what they cost, on a local stack of its own.
+        #[arg(long)]
+        calls: bool,
     },
 }
 
@@ -99,8 +102,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Replay(asked) => replay::replay(&running_stack(&local)?, &asked).await,
         Command::Redrive(asked) => replay::redrive(&running_stack(&local)?, &asked).await,
         Command::Test => test::run(&local).await,
-        Command::Chaos { arguments } => test::chaos(&local, &arguments).await,
-        Command::Bench { build } => bench::run(&local, build).await,
+        Command::Chaos { arguments } => test::on_own_stack(&local, "chaos", &arguments).await,
+        Command::Bench { build, calls } => bench::run(&local, build, calls).await,
     }
 }
 
