@@ -47,13 +47,14 @@ pub enum Fault {
 }
 
 /// The operations that say what they consume.
-const METERED: [&str; 8] = [
+const METERED: [&str; 9] = [
     "GetItem",
     "BatchGetItem",
     "Query",
     "PutItem",
     "UpdateItem",
     "DeleteItem",
+    "BatchWriteItem",
     "TransactWriteItems",
     "TransactGetItems",
 ];
@@ -181,8 +182,8 @@ impl Call {
     /// The body as it is passed on: a call to the table also asks what it consumes.
     fn metered(&self) -> Bytes {
         let target = self.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
-        let is_metered = target.is_some_and(|target| target.starts_with("DynamoDB_"))
-            && METERED.contains(&self.operation.as_str());
+        let is_metered =
+            target.is_some_and(|target| target.starts_with("DynamoDB_")) && METERED.contains(&self.operation.as_str());
         match self.body.strip_prefix(b"{") {
             Some(rest) if is_metered => [br#"{"ReturnConsumedCapacity":"TOTAL","#, rest].concat().into(),
             _ => self.body.clone(),

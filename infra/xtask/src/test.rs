@@ -66,8 +66,9 @@ pub(crate) async fn on_own_stack(local: &Path, name: &str, arguments: &[String])
 }
 
 fn tool(name: &str, stack: &Path) -> anyhow::Result<Command> {
-    // With the whole workspace, so that it shares what the tests are built from.
-    check(&format!("building {name}"), cargo().args(["build", "--quiet", "--workspace", "--bin", name]))?;
+    // With the whole workspace and one of its tests, so that it shares what the tests are built from.
+    let build = ["build", "--quiet", "--workspace", "--test", "stories", "--bin", name];
+    check(&format!("building {name}"), cargo().args(build))?;
     let mut command = Command::new(target_folder()?.join("debug").join(name));
     command.env(STACK_VARIABLE, stack);
     Ok(command)

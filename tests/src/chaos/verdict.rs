@@ -106,7 +106,8 @@ async fn compare(
     }
     for echo in customer.texts.iter().filter_map(|text| text.echo.as_ref()) {
         report.echoes += 1;
-        let shown = messages.iter().filter(|message| message.wamid.as_ref().is_some_and(|id| id.as_str() == echo.wamid));
+        let shown =
+            messages.iter().filter(|message| message.wamid.as_ref().is_some_and(|id| id.as_str() == echo.wamid));
         let shown: Vec<_> = shown.map(|message| (message.direction, state_of(message), text_of(message))).collect();
         let expected = (Direction::Outbound, Some(MessageStatus::Read), Some(echo.body.as_str()));
         report.echo_differences += usize::from(shown != [expected]);
@@ -115,11 +116,7 @@ async fn compare(
         let found = inbound.iter().find(|message| message.wamid.as_ref().is_some_and(|id| id.as_str() == text.wamid));
         let Some(message) = found else { continue };
         let reaction = message.customer_reaction.as_ref().and_then(|reaction| reaction.emoji.as_ref());
-        let end = (
-            text_of(message),
-            reaction.map(|emoji| emoji.expose().as_str()),
-            message.revoked_at.is_some(),
-        );
+        let end = (text_of(message), reaction.map(|emoji| emoji.expose().as_str()), message.revoked_at.is_some());
         report.change_differences += usize::from(end != text.end());
     }
     let newest_first = |pair: &[&&Message]| pair[0].timestamp <= pair[1].timestamp;

@@ -21,8 +21,7 @@ impl Driver {
     /// Follows the stream until it is over.
     pub(super) async fn follow(&self) {
         let streams = aws_sdk_dynamodbstreams::Client::new(&self.lab.stack.sdk_config());
-        let fanout =
-            Fanout { outbound: self.queue(&self.queues.outbound), media: self.queue(&self.queues.media) };
+        let fanout = Fanout { outbound: self.queue(&self.queues.outbound), media: self.queue(&self.queues.media) };
         let mut random = self.random(30);
         let mut iterators: BTreeMap<String, Option<String>> = BTreeMap::new();
         while !self.is_over() {
@@ -72,7 +71,9 @@ fn record(record: &Record) -> Value {
 }
 
 fn image(item: Option<&HashMap<String, AttributeValue>>) -> Value {
-    Value::Object(item.into_iter().flatten().map(|(name, value)| (name.clone(), attribute(value))).collect::<Map<_, _>>())
+    Value::Object(
+        item.into_iter().flatten().map(|(name, value)| (name.clone(), attribute(value))).collect::<Map<_, _>>(),
+    )
 }
 
 fn attribute(value: &AttributeValue) -> Value {
