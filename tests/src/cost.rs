@@ -103,16 +103,18 @@ pub async fn measure() -> Vec<Cost> {
     // Past the proxy, as Lambda's own pollers.
     let sqs = aws_sdk_sqs::Client::new(&crate::stack().sdk_config());
     let mut counter = Counter { lab, proxy, queues, webhook, status, sqs, lambda: BTreeMap::new() };
-    let first = counter.inbound("first message of a customer, alone", 0, 1).await;
-    let alone = counter.inbound("customer's message, alone", 1, 1).await;
-    let ten = counter.inbound("customer's message, ten in a webhook", 2, BATCH).await;
-    let outbound = counter.outbound("reply, with three statuses, each alone").await;
-    vec![first, alone, ten, outbound]
+    vec![
+        counter.inbound("a customer's first message, alone", 0, 1, 1).await,
+        counter.inbound("a customer's message, alone", 1, 1, 1).await,
+        counter.inbound("a customer's message, alone in its webhook, ten to a worker", 2, 1, BATCH).await,
+        counter.inbound("a customer's message, ten in a webhook and to a worker", 3, BATCH, BATCH).await,
+        counter.outbound("a reply with three statuses, each alone").await,
+    ]
 }
 
 impl Counter {
-    /// Every customer writes once, so many in a webhook.
-    async fn inbound(&mut self, what: &'static str, round: usize, together: usize) -> Cost {
+    /// Every customer writes once, so many in a webhook, so many to a worker.
+    async fn inbound(&mut self, what: &'static str, round: usize, in_webhook: usize, to_worker: usize) -> Cost {
         self.lab.pass(SignedDuration::from_secs(60));
         let at = self.lab.now().as_second().to_string();
         let texts: Vec<Value> = (0..MESSAGES)
@@ -125,9 +127,11 @@ impl Counter {
             })
             .collect();
         let before = self.counted();
-        for texts in texts.chunks(together) {
-            self.post("messages", texts).await;
-            let bodies = self.receive(&self.queues.messages.clone(), together).await;
+        for texts in texts.chunks(to_worker) {
+            for texts in texts.chunks(in_webhook) {
+                self.post("messages", texts).await;
+            }
+            let bodies = self.receive(&self.queues.messages.clone(), to_worker).await;
             let response = self.lab.inbound.handle(sqs_event(&bodies)).await;
             assert_taken(&response);
         }
