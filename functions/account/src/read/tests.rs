@@ -132,7 +132,7 @@ fn a_words_meaning_may_be_unknown_but_it_is_kept() {
     assert_eq!(facts(read_value("message_template_status_update", &status)), ["a/es SOMETHING_NEW None"]);
     let restriction = json!({"event": "ACCOUNT_RESTRICTION", "restriction_info": [
         {"restriction_type": "RESTRICTED_SOMETHING_NEW", "expiration": TIME}, {"restriction_type": "Señora Pérez"}]});
-    let expected = ["RESTRICTED_SOMETHING_NEW until Some(2026-11-20T00:00:00Z)", "Account: ACCOUNT_RESTRICTION"];
+    let expected = ["RESTRICTED_SOMETHING_NEW until Some(2026-11-20T10:40:00Z)", "Account: ACCOUNT_RESTRICTION"];
     assert_eq!(facts(read_value("account_update", &restriction)), expected);
 }
 
