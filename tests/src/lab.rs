@@ -400,7 +400,7 @@ impl Occupant {
                 app: AppKey::parse("default").unwrap(),
                 status: NumberStatus::Active,
                 encrypted_token,
-                display_phone_number: None,
+                display_phone_number: Some("+54 9 11 5000-1234".to_owned()),
             },
             members: vec![NewMember {
                 user: user.clone(),

@@ -5,6 +5,7 @@
 //! of `cargo xtask up` is used.
 #![allow(clippy::unwrap_used, reason = "a story stops at the first surprise")]
 
+mod account;
 mod api;
 mod changes;
 mod cost;

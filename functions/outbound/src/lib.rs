@@ -221,7 +221,7 @@ impl Outbound {
         let Some(number) = store.number(&conversation.phone_number_id).await? else {
             return Ok(Prepared::never(None, "the number is not connected any more"));
         };
-        if number.status != NumberStatus::Active {
+        if store.status_of(&number, now).await? != NumberStatus::Active {
             return Ok(Prepared::Later(now.saturating_add(NUMBER_WAIT).unwrap_or(Timestamp::MAX)));
         }
         if !window::is_open(conversation.window_expires_at, now) {

@@ -147,6 +147,8 @@ opaque_ids! {
     UserId, "user id", shown;
     /// A phone number as WhatsApp spells it (digits, no plus). Never rewritten.
     WaId, WA_ID, hidden;
+    /// Meta's id of a message template.
+    WaTemplateId, "template id", shown;
     /// Meta's id of a WhatsApp Business account.
     WabaId, "WhatsApp Business account id", shown;
     /// Meta's id of a message. The customer's phone number is encoded in it, so it is personal data.

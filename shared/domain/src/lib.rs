@@ -8,6 +8,8 @@
 //! - [`order`] places messages in a conversation by what Meta said, not by when we heard it.
 //! - [`window`] is the 24-hour customer-service window.
 //! - [`media`] says how long a customer's file is fetched from Meta before it is given up.
+//! - [`as_of`] lets the newest news win, in whatever order it arrives; [`template`], [`account`] and
+//!   [`number`] are what Meta says of those.
 //! - [`outbox`] decides what the sender may do next for a conversation.
 //! - [`phone`] reads phone numbers as people type them.
 //! - [`preference`] is whether a customer wants to be written to.
@@ -16,17 +18,21 @@
 //!
 //! **Invariant:** this crate depends on no other crate of the workspace.
 
+pub mod account;
+pub mod as_of;
 pub mod callback;
 pub mod contact;
 pub mod ids;
 pub mod media;
 pub mod message;
+pub mod number;
 pub mod order;
 pub mod outbox;
 pub mod personal;
 pub mod phone;
 pub mod preference;
 pub mod status;
+pub mod template;
 pub mod tenant;
 pub mod wake_up;
 pub mod window;

@@ -1,17 +1,20 @@
 //! From a queue message to the tenant it is for, or to the parking place.
 //!
 //! The three workers that read what the webhook queued begin alike: read the envelope, find out whose
-//! number it is, check that the app and account that signed may speak for that number, and keep what
-//! fails any of this. That beginning is the [`Gate`]. It also ends alike: every event goes into the
+//! number (or whose account, if it names no number) it is, check that the app and account that signed may
+//! speak for it, and keep what fails any of this. That beginning is the [`Gate`]. It also ends alike: every event goes into the
 //! webhook log with what became of it ([`Gate::finish`]). [`Replay`] goes the other way, from what is
 //! parked or logged back to the queues.
 //!
 //! **Invariant:** an app's secret proves the app, not the tenant. A tenant's data is opened only when
-//! the number's route names the same app and the same WhatsApp Business account as the webhook.
+//! the number's route names the same app and the same WhatsApp Business account as the webhook. What names
+//! an account alone is for each tenant that has such a number in it.
 
+mod account;
 mod journal;
 mod replay;
 
+pub use account::{AdmittedAccount, NamedNumber, Owner};
 pub use replay::{Replay, ReplayError};
 
 use aws_config::SdkConfig;
@@ -75,6 +78,15 @@ pub struct Gate {
     journal: Journal,
 }
 
+/// A queue message that can be read. Whom it is for is not proven yet.
+#[derive(Debug)]
+pub struct Opened<'a> {
+    /// The delivery, to be parked if it turns out to be unusable.
+    pub delivery: &'a Delivery,
+    /// What it holds.
+    pub envelope: Envelope<'a>,
+}
+
 /// A queue message whose tenant is proven.
 #[derive(Debug)]
 pub struct Admitted<'a> {
@@ -96,16 +108,31 @@ impl Gate {
 
     /// Finds the tenant a delivery is for. `None`: it was parked, and is done with.
     pub async fn admit<'a>(&self, delivery: &'a Delivery) -> Result<Option<Admitted<'a>>, StoreError> {
+        match self.open(delivery).await? {
+            Some(opened) => self.admit_number(opened).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Opens a delivery. `None`: it was parked, and is done with.
+    pub async fn open<'a>(&self, delivery: &'a Delivery) -> Result<Option<Opened<'a>>, StoreError> {
         let nobody = ParkedScope::Nobody;
-        let envelope = match self.open(delivery).await? {
+        let envelope = match self.read(delivery).await? {
             Ok(envelope) => envelope,
             Err(reason) => return self.park(delivery, None, nobody, reason).await.map(|_| None),
         };
-        self.journal.note(delivery, &envelope, LogScope::Deployment);
+        self.journal.note(delivery, &envelope, vec![LogScope::Deployment]);
         if envelope.item.kind == Kind::Malformed {
             let reason = "signed by Meta, but not of any known shape".to_owned();
             return self.park(delivery, Some(&envelope), nobody, reason).await.map(|_| None);
         }
+        Ok(Some(Opened { delivery, envelope }))
+    }
+
+    /// Finds the tenant whose number a message names. `None`: it was parked, and is done with.
+    pub async fn admit_number<'a>(&self, opened: Opened<'a>) -> Result<Option<Admitted<'a>>, StoreError> {
+        let Opened { delivery, envelope } = opened;
+        let nobody = ParkedScope::Nobody;
         let number = envelope.item.phone_number_id.as_deref().map(PhoneNumberId::parse);
         let Some(Ok(number)) = number else {
             let field = word(envelope.item.field.as_deref().unwrap_or_default());
@@ -135,7 +162,7 @@ impl Gate {
             return self.park(delivery, Some(&envelope), nobody, reason).await.map(|_| None);
         }
         let store = self.store.of_route(&route);
-        self.journal.note(delivery, &envelope, LogScope::Tenant(store.tenant()));
+        self.journal.note(delivery, &envelope, vec![LogScope::Tenant(store.tenant())]);
         Ok(Some(Admitted { delivery, envelope, number, store }))
     }
 
@@ -167,7 +194,7 @@ impl Gate {
         let mut entries = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             if let Some(note) = self.journal.take(delivery) {
-                entries.push(note.entry(self.queue, &self.archive, delivery.text()).await?);
+                entries.extend(note.entries(self.queue, &self.archive, delivery.text()).await?);
             }
         }
         match self.store.log(&entries).await {
@@ -182,7 +209,7 @@ impl Gate {
 
     /// Reads the envelope, fetching it if the queue message only stands for it. The inner error is a
     /// reason to park it.
-    async fn open<'a>(&self, delivery: &'a Delivery) -> Result<Result<Envelope<'a>, String>, StoreError> {
+    async fn read<'a>(&self, delivery: &'a Delivery) -> Result<Result<Envelope<'a>, String>, StoreError> {
         let reason = |error| recado_platform::telemetry::chain(&error);
         let unreadable = match Envelope::parse(delivery.text()) {
             Ok(envelope) => return Ok(Ok(envelope)),

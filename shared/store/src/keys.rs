@@ -6,6 +6,10 @@
 //! | a tenant's numbers and their tokens | query `TENANT#t` / `NUMBER#…` |
 //! | tenant by phone number id | get `NUMBER#n` / `ROUTE` |
 //! | tenants by WhatsApp Business account | query `WABA#w` / `TENANT#…` |
+//! | what was told of an account, its restrictions included | query `TENANT#t` / `ACCOUNT#w#…` |
+//! | the last events about a tenant's accounts and numbers, by field | query `TENANT#t#NOTICES` / `NOTICE#…` |
+//! | template by account, name and language | get `TENANT#t#TEMPLATES` / `TEMPLATE#name#language#w` |
+//! | templates by tenant, in the order of their names; by status or category | query `TENANT#t#TEMPLATES` / `TEMPLATE#…`, filtered |
 //! | memberships of a person | query `USER#u` / `MEMBER#…` |
 //! | contact by id | get `TENANT#t#CONTACT#c` / `CONTACT` |
 //! | contact by identity (WhatsApp id, business-scoped id) | get `TENANT#t#IDENTITY#…` / `IDENTITY` |
@@ -33,6 +37,7 @@ use recado_domain::contact::Address;
 use recado_domain::ids::{ContactId, ConversationId, MessageId, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::order::MessageOrder;
 use recado_domain::status::Fact;
+use recado_domain::template::TemplateKey;
 use std::collections::HashMap;
 
 pub(crate) const PK: &str = "pk";
@@ -80,6 +85,12 @@ pub(crate) const LOG_SHARDS: u32 = 4;
 pub(crate) const FORMERLY: &str = "FORMERLY#";
 /// The sort key prefix of a tenant's numbers.
 pub(crate) const NUMBERS: &str = "NUMBER#";
+/// The sort key prefix of a tenant's templates.
+pub(crate) const TEMPLATES: &str = "TEMPLATE#";
+/// The sort key prefix of the last events about a tenant's accounts and numbers.
+pub(crate) const NOTICES: &str = "NOTICE#";
+/// The sort key prefix of the tenants of an account.
+pub(crate) const TENANTS: &str = "TENANT#";
 /// The sort key prefix of a person's memberships.
 pub(crate) const MEMBERS: &str = "MEMBER#";
 
@@ -96,11 +107,11 @@ impl Key {
     }
 
     pub(crate) fn tenant(tenant: TenantId) -> Self {
-        Self::new(format!("TENANT#{tenant}"), "TENANT")
+        Self::new(tenant_partition(tenant), "TENANT")
     }
 
     pub(crate) fn number(tenant: TenantId, number: &PhoneNumberId) -> Self {
-        Self::new(format!("TENANT#{tenant}"), format!("NUMBER#{}", number.as_str()))
+        Self::new(tenant_partition(tenant), format!("{NUMBERS}{}", number.as_str()))
     }
 
     pub(crate) fn route(number: &PhoneNumberId) -> Self {
@@ -108,7 +119,24 @@ impl Key {
     }
 
     pub(crate) fn waba(waba: &WabaId, tenant: TenantId) -> Self {
-        Self::new(format!("WABA#{}", waba.as_str()), format!("TENANT#{tenant}"))
+        Self::new(waba_partition(waba), format!("{TENANTS}{tenant}"))
+    }
+
+    pub(crate) fn account(tenant: TenantId, waba: &WabaId) -> Self {
+        Self { sk: format!("{}STATE", account_prefix(waba)), ..Self::tenant(tenant) }
+    }
+
+    pub(crate) fn restriction(tenant: TenantId, waba: &WabaId, kind: &str) -> Self {
+        Self { sk: format!("{}RESTRICTION#{kind}", account_prefix(waba)), ..Self::tenant(tenant) }
+    }
+
+    pub(crate) fn notice(tenant: TenantId, field: &str, subject: &str, event: &str) -> Self {
+        Self::new(notices_partition(tenant), format!("{NOTICES}{field}#{subject}#{event}"))
+    }
+
+    pub(crate) fn template(tenant: TenantId, waba: &WabaId, key: &TemplateKey) -> Self {
+        let sort = format!("{TEMPLATES}{}#{}#{}", key.name(), key.language(), waba.as_str());
+        Self::new(templates_partition(tenant), sort)
     }
 
     pub(crate) fn membership(user: &UserId, tenant: TenantId) -> Self {
@@ -260,6 +288,27 @@ pub(crate) fn parse_pointer_partition(pk: &str) -> Option<(TenantId, MessageId)>
     Some((TenantId::parse(tenant).ok()?, MessageId::parse(message).ok()?))
 }
 
+/// What the keys of an account's items have in common, and those of no other account.
+pub(crate) fn account_prefix(waba: &WabaId) -> String {
+    format!("ACCOUNT#{}#", waba.as_str())
+}
+
+pub(crate) fn waba_partition(waba: &WabaId) -> String {
+    format!("WABA#{}", waba.as_str())
+}
+
+pub(crate) fn tenant_partition(tenant: TenantId) -> String {
+    format!("TENANT#{tenant}")
+}
+
+pub(crate) fn templates_partition(tenant: TenantId) -> String {
+    format!("TENANT#{tenant}#TEMPLATES")
+}
+
+pub(crate) fn notices_partition(tenant: TenantId) -> String {
+    format!("TENANT#{tenant}#NOTICES")
+}
+
 pub(crate) fn user_partition(user: &UserId) -> String {
     format!("USER#{}", user.as_str())
 }
@@ -300,6 +349,17 @@ mod tests {
         let pk = conversation_partition(tenant, conversation);
         assert_eq!(parse_conversation_partition(&pk), Some((tenant, conversation)));
         assert_eq!(parse_conversation_partition("TENANT#x"), None);
+    }
+
+    #[test]
+    fn one_query_reads_an_account_and_its_restrictions_but_nothing_of_an_account_whose_id_begins_alike() {
+        let tenant = TenantId::from_bits(1);
+        let [short, long] = ["12", "123"].map(|waba| WabaId::parse(waba).unwrap());
+        let prefix = account_prefix(&short);
+        assert!(Key::account(tenant, &short).sk.starts_with(&prefix));
+        assert!(Key::restriction(tenant, &short, "RESTRICTED").sk.starts_with(&prefix));
+        assert!(!Key::account(tenant, &long).sk.starts_with(&prefix));
+        assert!(!Key::tenant(tenant).sk.starts_with(&prefix));
     }
 
     #[test]

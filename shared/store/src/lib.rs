@@ -11,6 +11,7 @@
 //! **Invariants:** only this crate knows attribute names. No `Scan`. An index read never decides an
 //! effect: indexes may lag.
 
+mod account;
 mod change;
 mod contacts;
 mod conversation;
@@ -30,9 +31,12 @@ mod parked;
 mod preference;
 mod status;
 mod stream;
+mod template;
 mod tenant;
+mod told;
 mod transaction;
 
+pub use account::Notice;
 pub use change::{Change, NewChange, What};
 pub use conversation::{Conversation, ConversationStatus, Referred};
 pub use due::EarlyWait;
@@ -47,9 +51,11 @@ pub use message::{Message, Reaction, Sender};
 pub use moves::Move;
 pub use outbox::{Answer, Claim, Claimed, Composed, Draft, OpenEntry, Settled};
 pub use parked::{Marked, Park, Parked, ParkedItem};
+pub use recado_domain::account::NumberStatus;
 pub use status::{Heard, StatusReport};
 pub use stream::{opened_media, opened_outbox};
-pub use tenant::{Membership, NewMember, NewTenant, Number, NumberStatus, Registered, Route};
+pub use template::Template;
+pub use tenant::{AccountNumber, Membership, NewMember, NewTenant, Number, Registered, Route};
 
 use aws_sdk_dynamodb::Client;
 use recado_domain::ids::TenantId;

@@ -5,9 +5,10 @@ use crate::TenantStore;
 use crate::error::StoreError;
 use crate::expression::{ABSENT, Expression};
 use crate::item;
-use crate::keys::{Key, MEMBERS, user_partition};
+use crate::keys::{Key, MEMBERS, NUMBERS, TENANTS, tenant_partition, user_partition, waba_partition};
 use crate::transaction::Outcome;
 use jiff::Timestamp;
+use recado_domain::account::NumberStatus;
 use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::personal::Personal;
 use recado_domain::tenant::Role;
@@ -68,18 +69,6 @@ impl Membership {
     }
 }
 
-/// Whether a number may send (REQUIREMENTS §4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum NumberStatus {
-    /// It may.
-    Active,
-    /// Meta refuses its token or has restricted it. Receiving goes on.
-    Suspended,
-    /// The tenant disconnected it.
-    Disconnected,
-}
-
 /// One of a tenant's numbers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -90,11 +79,24 @@ pub struct Number {
     pub waba_id: WabaId,
     /// The Meta app that receives for it.
     pub app: AppKey,
-    /// Whether it may send.
+    /// Whether it may send, as far as the hub itself is concerned. What Meta says of its account can only
+    /// take from that ([`TenantStore::status_of`]).
     pub status: NumberStatus,
     /// The access token, encrypted for this tenant.
     #[serde(with = "serde_bytes")]
     pub encrypted_token: Vec<u8>,
+    /// The number as people write it.
+    #[serde(default)]
+    pub display_phone_number: Option<String>,
+}
+
+/// A number of an account, whoever it belongs to.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountNumber {
+    /// Meta's id of the number.
+    pub phone_number_id: PhoneNumberId,
+    waba_id: WabaId,
     /// The number as people write it.
     #[serde(default)]
     pub display_phone_number: Option<String>,
@@ -144,7 +146,7 @@ struct TenantRecord<'a> {
     created_at: Timestamp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct WabaRecord {
     tenant: TenantId,
 }
@@ -154,6 +156,21 @@ impl Store {
     pub async fn route(&self, number: &PhoneNumberId) -> Result<Option<Route>, StoreError> {
         const OPERATION: &str = "looking up who owns a number";
         self.get(OPERATION, Key::route(number)).await?.map(|item| item::record(OPERATION, item)).transpose()
+    }
+
+    /// The numbers that tenants have in an account, strongly consistent. They are a reason to look up their
+    /// routes, which alone open a tenant's data.
+    pub async fn numbers_of_account(&self, waba: &WabaId) -> Result<Vec<AccountNumber>, StoreError> {
+        const OPERATION: &str = "looking up an account's numbers";
+        let mut numbers = Vec::new();
+        for item in self.partition(OPERATION, &waba_partition(waba), TENANTS).await? {
+            let WabaRecord { tenant } = item::record(OPERATION, item)?;
+            for item in self.partition(OPERATION, &tenant_partition(tenant), NUMBERS).await? {
+                let number: AccountNumber = item::record(OPERATION, item)?;
+                numbers.extend((number.waba_id == *waba).then_some(number));
+            }
+        }
+        Ok(numbers)
     }
 
     /// The tenants a person belongs to.
