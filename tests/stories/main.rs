@@ -6,7 +6,9 @@
 #![allow(clippy::unwrap_used, reason = "a story stops at the first surprise")]
 
 mod api;
+mod assignment;
 mod changes;
+mod customers;
 mod events;
 mod identities;
 mod ingest;
