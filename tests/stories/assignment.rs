@@ -86,11 +86,15 @@ async fn everybody_of_the_tenant_is_listed_and_says_for_themselves_whether_they_
     is_there(&tenant, &tenant.agent, true).await;
     let answer = tenant.stack.get(&tenant.viewer, "/users").await;
     let items = answer.body["items"].as_array().unwrap();
-    let mut seen: Vec<_> = items.iter().map(|one| (one["role"].as_str().unwrap(), one["online"].as_bool().unwrap())).collect();
+    let mut seen: Vec<_> =
+        items.iter().map(|one| (one["role"].as_str().unwrap(), one["online"].as_bool().unwrap())).collect();
     seen.sort_unstable();
     assert_eq!(seen, [("admin", false), ("agent", true), ("viewer", false)], "{}", answer.body);
     let agent = me(&tenant, &tenant.agent).await;
-    assert_eq!((&agent["role"], &agent["name"], &agent["online"]), (&json!("agent"), &json!("Señor agent"), &json!(true)));
+    assert_eq!(
+        (&agent["role"], &agent["name"], &agent["online"]),
+        (&json!("agent"), &json!("Señor agent"), &json!(true))
+    );
     assert_eq!(agent["tenantId"], json!(tenant.tenant_id));
     let viewer = tenant.stack.patch(&tenant.viewer, "/me", &json!({"online": true})).await;
     assert_eq!(viewer.status, 403, "who may only read is given nothing: {}", viewer.body);
@@ -156,14 +160,20 @@ async fn a_new_message_opens_what_was_closed_or_archived_and_leaves_spam_alone()
         put_into(&lab, put).await;
         comes(&lab, &anybody, true).await;
         // An old message that comes late, and one that comes twice.
-        let bodies = [lab.text(&phone("5491155551234"), "wamid.0", 90, "antes"), lab.text(&phone("5491155551234"), "wamid.2", 0, "sigo acá")];
+        let bodies = [
+            lab.text(&phone("5491155551234"), "wamid.0", 90, "antes"),
+            lab.text(&phone("5491155551234"), "wamid.2", 0, "sigo acá"),
+        ];
         for body in bodies.iter().chain(&bodies) {
             lab.deliver(std::slice::from_ref(body)).await;
         }
         let conversation = only(&lab, after).await;
         assert_eq!((conversation.status, conversation.unread_count), (after, 3), "{put}");
         let expected = (after == ConversationStatus::Open).then_some(anybody);
-        assert_eq!(conversation.assigned_to_id, expected, "{put}: what nobody looked after is given to whoever is there");
+        assert_eq!(
+            conversation.assigned_to_id, expected,
+            "{put}: what nobody looked after is given to whoever is there"
+        );
         assert_eq!(assignments(&lab).await, usize::from(after == ConversationStatus::Open), "{put}");
     }
 }

@@ -33,7 +33,8 @@ async fn conversation_with(tenant: &Tenant, wa_id: &str) -> Value {
 
 /// The same in full.
 async fn in_full(tenant: &Tenant, conversation: &Value) -> Value {
-    let answer = tenant.stack.get(&tenant.agent, &format!("/conversations/{}", conversation["id"].as_str().unwrap())).await;
+    let answer =
+        tenant.stack.get(&tenant.agent, &format!("/conversations/{}", conversation["id"].as_str().unwrap())).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.body
 }
@@ -140,7 +141,11 @@ async fn an_email_that_somebody_stored_is_matched_and_one_in_a_contact_card_is_n
     assert_eq!(in_full(&tenant, &conversation).await["contact"]["email"], "lucia@correo.example");
     assert_eq!(tenant.conversation().await["customerId"], email["id"]);
     let removed = tenant.stack.patch(&tenant.agent, &contact, &json!({"email": null})).await;
-    assert_eq!((&removed.body.get("email"), &removed.body["customerId"]), (&None, &json!(null)), "what it rested on is gone");
+    assert_eq!(
+        (&removed.body.get("email"), &removed.body["customerId"]),
+        (&None, &json!(null)),
+        "what it rested on is gone"
+    );
 }
 
 #[tokio::test]
@@ -177,10 +182,16 @@ async fn what_is_wrong_with_a_customer_is_named_and_who_may_only_read_enters_non
         (json!({}), "body: missing field `name`"),
         (json!({"name": " "}), "name: must have 1 to 200 characters"),
         (json!({"name": "x".repeat(201)}), "name: must have 1 to 200 characters"),
-        (json!({"name": "L", "phones": ["11 5555-1234", "12"]}), "phones[1]: an Argentine number begins with an area code"),
+        (
+            json!({"name": "L", "phones": ["11 5555-1234", "12"]}),
+            "phones[1]: an Argentine number begins with an area code",
+        ),
         (json!({"name": "L", "phones": ["11 5555-1234", "+54 9 11 5555 1234"]}), "phones[1]: is named twice"),
         (json!({"name": "L", "phones": vec!["1"; 21]}), "phones: must name at most 20"),
-        (json!({"name": "L", "emails": ["lucia"]}), "emails[0]: an e-mail address has something on both sides of one @"),
+        (
+            json!({"name": "L", "emails": ["lucia"]}),
+            "emails[0]: an e-mail address has something on both sides of one @",
+        ),
         (json!({"name": "L", "emails": ["a@b.example", "A@B.example"]}), "emails[1]: is named twice"),
         (json!({"name": "L", "notes": "?"}), "notes: unknown field `notes`"),
         (json!({"name": "L", "id": "cus_00000000000000000000000001"}), "id: unknown field `id`"),

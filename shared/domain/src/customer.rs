@@ -155,7 +155,11 @@ mod tests {
     fn a_match_stays_until_its_customer_has_lost_what_they_matched_on() {
         let link = Link { id: Some(customer(1)), via: Some(phone()), ..Link::default() };
         assert_eq!(link.after_match(&[lead(phone(), &[1, 2])]), link, "a second customer takes nobody's place");
-        assert_eq!(link.after_match(&[lead(email(), &[2])]), link, "they have another phone now, and stay who they are");
+        assert_eq!(
+            link.after_match(&[lead(email(), &[2])]),
+            link,
+            "they have another phone now, and stay who they are"
+        );
         assert_eq!(link.after_match(&[lead(phone(), &[2])]).id, Some(customer(2)));
         assert_eq!(link.after_match(&[lead(phone(), &[])]), Link::default());
     }
@@ -179,7 +183,10 @@ mod tests {
 
     #[test]
     fn a_contact_is_matched_on_its_own_phone_and_its_stored_email_only() {
-        let said = Identities { phone: Some(Phone::parse("11 5555-1234", AreaCode::BUENOS_AIRES).unwrap()), ..Identities::default() };
+        let said = Identities {
+            phone: Some(Phone::parse("11 5555-1234", AreaCode::BUENOS_AIRES).unwrap()),
+            ..Identities::default()
+        };
         assert_eq!(matchable(&said, None), [], "a number that somebody typed or sent is not vouched for");
         for spelling in ["5491155551234", "541155551234"] {
             let who = Identities { wa_id: WaId::parse(spelling).ok(), ..Identities::default() };

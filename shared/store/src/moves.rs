@@ -11,8 +11,8 @@ use crate::error::StoreError;
 use crate::expression::{ABSENT, Expression, NOT_MERGED, PRESENT};
 use crate::inbound::{InboundBatch, NewMessage, Recorded};
 use crate::item;
-use crate::links::shown_as;
 use crate::keys::{FORMERLY, INBOX_PK, INBOX_SK, Key, NUMBERS, SK, inbox_partition, inbox_sort};
+use crate::links::shown_as;
 use crate::transaction::{Outcome, SURPRISES, pause};
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use jiff::Timestamp;
@@ -163,8 +163,7 @@ impl TenantStore {
         }
         let key = Key::contact(self.tenant, contact);
         if is_new {
-            let record =
-                ContactRecord { moved_at: Some(at), ..ContactRecord::new(contact, moved.after.clone(), now) };
+            let record = ContactRecord { moved_at: Some(at), ..ContactRecord::new(contact, moved.after.clone(), now) };
             writes.push(Expression::new().when(ABSENT).into_put(self.table(), item::item(key, "contact", &record)));
             return Ok(writes);
         }
@@ -222,7 +221,9 @@ impl TenantStore {
         };
         let as_read = |rev| Expression::new().when(PRESENT).when(NOT_MERGED).at("linkRev", rev);
         let mut writes = vec![
-            as_read(ends.link_rev).set("mergedInto", survivor).into_update(self.table(), Key::contact(self.tenant, loser)),
+            as_read(ends.link_rev)
+                .set("mergedInto", survivor)
+                .into_update(self.table(), Key::contact(self.tenant, loser)),
             now_known_by(as_read(goes_on.link_rev), "", &known_by)
                 .set("customer", &link)
                 .add("linkRev", 1)
