@@ -17,6 +17,7 @@ use recado_domain::ids::{
 };
 use recado_domain::message::MessageType;
 use recado_domain::personal::Personal;
+use recado_domain::policy::Policy;
 use recado_domain::tenant::Role;
 use recado_ingest::Archive;
 use recado_platform::bucket::Bucket;
@@ -69,7 +70,13 @@ impl Lab {
 
     /// A lab with one tenant.
     pub async fn new() -> Self {
-        Self::on(stack()).await
+        Self::on(stack(), &Staff::default()).await
+    }
+
+    /// A lab whose tenant has decided this, and has these agents besides its administrator.
+    pub async fn staffed(policy: Policy, agents: &[&str]) -> Self {
+        let agents = agents.iter().map(|agent| (*agent).to_owned()).collect();
+        Self::on(stack(), &Staff { policy, agents }).await
     }
 
     /// A lab whose calls to AWS go through a proxy, which lets them go wrong if asked to.
@@ -77,10 +84,10 @@ impl Lab {
         let mut stack = stack();
         let proxy = Proxy::start(&stack.aws.endpoint).await;
         stack.aws.endpoint = proxy.url().to_owned();
-        (Self::on(stack).await, proxy)
+        (Self::on(stack, &Staff::default()).await, proxy)
     }
 
-    async fn on(stack: Stack) -> Self {
+    async fn on(stack: Stack, staff: &Staff) -> Self {
         let config = stack.sdk_config();
         let (dynamo, sqs, kms) = (
             aws_sdk_dynamodb::Client::new(&config),
@@ -100,7 +107,7 @@ impl Lab {
         let store = Store::new(dynamo.clone(), table.as_str());
         let vault = Vault::new(kms, key.clone(), clock.clone());
 
-        let first = Occupant::move_in(&stack, &store, &vault, clock.now()).await;
+        let first = Occupant::move_in(&stack, &store, &vault, staff, clock.now()).await;
         Self {
             inbound: Inbound::new(store.clone(), archive_of(&stack), clock.clone()),
             media: Media {
@@ -139,7 +146,7 @@ impl Lab {
 
     /// One more tenant on the same table.
     pub async fn another_tenant(&self) -> Occupant {
-        Occupant::move_in(&self.stack, &self.store, &self.outbound.vault, self.now()).await
+        Occupant::move_in(&self.stack, &self.store, &self.outbound.vault, &Staff::default(), self.now()).await
     }
 
     /// The tenant that was here first.
@@ -363,6 +370,20 @@ impl Lab {
         parked.map(|item| text(item, "body").unwrap().to_owned()).collect()
     }
 
+    /// The tenant's data, as another worker sees it whose calls go through this proxy.
+    pub async fn tenant_through(&self, proxy: &Proxy) -> TenantStore {
+        let client = aws_sdk_dynamodb::Client::new(&self.stack.sdk_config_at(proxy.url()));
+        let store = Store::new(client, self.table());
+        let membership = store.memberships(&self.first.user).await.unwrap().remove(0);
+        store.of_member(&membership)
+    }
+
+    /// Takes an item away, past all code of ours.
+    pub async fn remove_raw(&self, item: &HashMap<String, AttributeValue>) {
+        let key = ["pk", "sk"].map(|name| (name.to_owned(), item[name].clone()));
+        self.dynamo.delete_item().table_name(&self.table).set_key(Some(key.into())).send().await.unwrap();
+    }
+
     /// Puts an item there, past all code of ours.
     pub async fn put_raw(&self, item: HashMap<String, AttributeValue>) {
         self.dynamo.put_item().table_name(&self.table).set_item(Some(item)).send().await.unwrap();
@@ -376,13 +397,22 @@ pub struct Occupant {
     pub number: PhoneNumberId,
     /// The number's account.
     pub waba: WabaId,
-    /// Its only member.
+    /// Its administrator.
     pub user: UserId,
+    /// Its agents, if it has any.
+    pub agents: Vec<UserId>,
+}
+
+/// What a tenant has decided, and who works there besides the administrator.
+#[derive(Debug, Default)]
+struct Staff {
+    policy: Policy,
+    agents: Vec<String>,
 }
 
 impl Occupant {
     /// Registers a tenant whose number the simulated Meta knows, and reports no statuses for.
-    async fn move_in(stack: &Stack, store: &Store, vault: &Vault, now: Timestamp) -> Self {
+    async fn move_in(stack: &Stack, store: &Store, vault: &Vault, staff: &Staff, now: Timestamp) -> Self {
         let id = fresh_digits();
         let (number, waba) = (PhoneNumberId::parse(&id).unwrap(), WabaId::parse(format!("1{id}")).unwrap());
         let token = format!("token-{id}");
@@ -391,6 +421,16 @@ impl Occupant {
         let tenant = TenantId::from_bits(rand::random());
         let user = UserId::parse(format!("user-{id}")).unwrap();
         let encrypted_token = vault.seal(tenant, Purpose::AccessToken, &token.into()).await.unwrap();
+        let agents: Vec<UserId> =
+            staff.agents.iter().map(|agent| UserId::parse(format!("{agent}-{id}")).unwrap()).collect();
+        let admin = [(user.clone(), Role::Admin)].into_iter();
+        let members = admin.chain(agents.iter().map(|agent| (agent.clone(), Role::Agent)));
+        let member = |user, role| NewMember {
+            user,
+            role,
+            email: Personal::new("lab@story.example".to_owned()),
+            name: Personal::new("Ana".to_owned()),
+        };
         let new = NewTenant {
             id: tenant,
             name: "Laboratorio".to_owned(),
@@ -402,15 +442,11 @@ impl Occupant {
                 encrypted_token,
                 display_phone_number: Some("+54 9 11 5000-1234".to_owned()),
             },
-            members: vec![NewMember {
-                user: user.clone(),
-                role: Role::Admin,
-                email: Personal::new("lab@story.example".to_owned()),
-                name: Personal::new("Ana".to_owned()),
-            }],
+            members: members.map(|(user, role)| member(user, role)).collect(),
+            policy: staff.policy.clone(),
         };
         store.register(&new, now).await.unwrap();
-        Self { number, waba, user }
+        Self { number, waba, user, agents }
     }
 }
 

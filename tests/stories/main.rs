@@ -7,8 +7,10 @@
 
 mod account;
 mod api;
+mod assignment;
 mod changes;
 mod cost;
+mod customers;
 mod events;
 mod identities;
 mod ingest;

@@ -5,9 +5,9 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use recado_domain::ids::{ConversationId, MessageId};
-use serde::Deserialize;
+use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 /// A JSON body. Anything else is a 400 that says where and why; more than 1 MiB is a 413.
 pub(crate) struct JsonBody<T>(pub(crate) T);
@@ -36,30 +36,39 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     Ok(parsed)
 }
 
-/// The conversation id in a path. One that cannot be an id is the id of nothing.
-pub(crate) struct ConversationPath(pub(crate) ConversationId);
+macro_rules! path_ids {
+    ($($(#[$doc:meta])* $name:ident, $id:ty, $what:literal;)*) => {$(
+        $(#[$doc])*
+        pub(crate) struct $name(pub(crate) $id);
 
-impl<S: Send + Sync> FromRequestParts<S> for ConversationPath {
-    type Rejection = ApiError;
+        impl<S: Send + Sync> FromRequestParts<S> for $name {
+            type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let none = || ApiError::not_found("conversation");
-        let Path(text): Path<String> = Path::from_request_parts(parts, state).await.map_err(|_| none())?;
-        ConversationId::parse(&text).map(Self).map_err(|_| none())
-    }
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+                let none = || ApiError::not_found($what);
+                let Path(text): Path<String> = Path::from_request_parts(parts, state).await.map_err(|_| none())?;
+                <$id>::parse(&text).map(Self).map_err(|_| none())
+            }
+        }
+    )*};
 }
 
-/// The message id in a path. One that cannot be an id is the id of nothing.
-pub(crate) struct MessagePath(pub(crate) MessageId);
+// The id in a path. One that cannot be an id is the id of nothing.
+path_ids! {
+    /// Of a contact.
+    ContactPath, ContactId, "contact";
+    /// Of a conversation.
+    ConversationPath, ConversationId, "conversation";
+    /// Of a customer.
+    CustomerPath, CustomerId, "customer";
+    /// Of a message.
+    MessagePath, MessageId, "message";
+}
 
-impl<S: Send + Sync> FromRequestParts<S> for MessagePath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let none = || ApiError::not_found("message");
-        let Path(text): Path<String> = Path::from_request_parts(parts, state).await.map_err(|_| none())?;
-        MessageId::parse(&text).map(Self).map_err(|_| none())
-    }
+/// What a field of a change says: `null` removes, a value sets. With `#[serde(default)]`, a field that is
+/// not there leaves things as they are.
+pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 /// Which page of a list is asked for.

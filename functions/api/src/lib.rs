@@ -7,20 +7,23 @@
 //! message is written to the outbox, and `outbound` sends it.
 //!
 //! **Idempotency:** `clientMessageId`. The same one again, in the same conversation, answers with the
-//! same message.
+//! same message. `Idempotency-Key`, for customers: likewise.
 //!
 //! **On failure:** `{"error":{"code","message","requestId"}}` with the right status. What is written is
 //! written in one transaction, so an error never leaves half of it. The caller's message is in the
 //! answer, the operator's in the log, under the same request id.
 
 pub mod auth;
+mod contacts;
 mod conversations;
 pub mod cursor;
+mod customers;
 pub mod error;
 mod events;
 mod extract;
 mod media;
 mod messages;
+mod people;
 mod tenants;
 
 use crate::auth::TokenVerifier;
@@ -72,6 +75,11 @@ pub fn router(api: Api) -> Router {
         .route("/api/whatsapp/conversations/{id}", get(conversations::show))
         .route("/api/whatsapp/conversations/{id}/messages", get(messages::list).post(messages::send))
         .route("/api/whatsapp/messages/{id}/media", get(media::lead))
+        .route("/api/whatsapp/contacts/{id}", get(contacts::show).patch(contacts::change))
+        .route("/api/whatsapp/customers", post(customers::add))
+        .route("/api/whatsapp/customers/{id}", get(customers::show).patch(customers::change))
+        .route("/api/whatsapp/me", get(people::me).patch(people::change_me))
+        .route("/api/whatsapp/users", get(people::list))
         .route("/api/whatsapp/tenants", post(tenants::register))
         .merge(events_below("/api/whatsapp"))
         .merge(events_below("/api/whatsapp/deployment"))

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::personal::Personal;
+use recado_domain::policy::Policy;
 use recado_domain::tenant::Role;
 use recado_platform::telemetry;
 use recado_platform::vault::Purpose;
@@ -31,6 +32,9 @@ pub(crate) struct RegisterRequest {
     #[serde(default = "default_app")]
     app: AppKey,
     members: Vec<MemberRequest>,
+    /// Whether conversations are given to whoever is online and has waited longest.
+    #[serde(default)]
+    auto_assign: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,7 +62,7 @@ pub(crate) struct RegisteredView {
 }
 
 /// How many people can be named at once: they all go into one transaction.
-const MAX_MEMBERS: usize = 50;
+const MAX_MEMBERS: usize = 45;
 
 /// KMS encrypts at most this much directly.
 const MAX_TOKEN_BYTES: usize = 4096;
@@ -109,6 +113,7 @@ pub(crate) async fn register(
             .into_iter()
             .map(|member| NewMember { user: member.user_id, role: member.role, email: member.email, name: member.name })
             .collect(),
+        policy: Policy { auto_assign: request.auto_assign, ..Policy::default() },
     };
     match api.store.register(&new, now).await? {
         Registered::Done => {

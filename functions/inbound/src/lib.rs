@@ -6,7 +6,9 @@
 //! gives it, whenever and however often it arrives; a reaction, an edit and a deletion change the message
 //! they are about, even if that comes later. A customer's message is counted unread once and opens the
 //! window. What the business wrote on its phone, the past, groups, and what Meta's own agent answers are
-//! stored quietly.
+//! stored quietly. Somebody who writes for the first time is linked to the customer with their phone, and a
+//! conversation that begins or is opened again is given to whoever is there, if the tenant wants that: in
+//! the transaction that stores the message, so once.
 //!
 //! **Idempotency:** the pointer item of (phone number id, wamid), put only if absent in the transaction
 //! that stores the message ([`recado_store::TenantStore::record_inbound`]); likewise for changes

@@ -59,8 +59,16 @@ impl Janitor {
         }
         self.media.send_all(files.into_iter().map(Outgoing::media).collect()).await?;
 
+        let is_late = || deadline.duration_since(self.clock.now()) < MARGIN;
+        for wait in self.store.due_matches(now).await? {
+            if is_late() {
+                tracing::warn!("not all customers could be matched; the rest is due next time");
+                break;
+            }
+            batch::attempt(self.store.revisit_match(&wait, now)).await;
+        }
         for wait in self.store.due_early(now).await? {
-            if deadline.duration_since(self.clock.now()) < MARGIN {
+            if is_late() {
                 tracing::warn!("not all early statuses could be looked at; the rest is due next time");
                 break;
             }

@@ -1,6 +1,6 @@
 //! The registry of identifiers.
 //!
-//! Ours are prefix-tagged: `tnt_`, `con_`, `cnv_`, `msg_`, then the 26 characters in which a ULID is
+//! Ours are prefix-tagged: `tnt_`, `con_`, `cnv_`, `cus_`, `msg_`, then the 26 characters in which a ULID is
 //! written. Those that name an effect are *derived* from what makes the effect unique (a wamid, a
 //! client's own id), so that doing the same thing twice arrives at the same key and a conditional
 //! write can tell. Meta's ids are opaque text. None of them can be built without being checked.
@@ -89,6 +89,8 @@ our_ids! {
     ContactId = "con_", "contact id";
     /// The conversation of one contact with one of the tenant's numbers.
     ConversationId = "cnv_", "conversation id";
+    /// Somebody in the books of a tenant.
+    CustomerId = "cus_", "customer id";
     /// A message, inbound or outbound.
     MessageId = "msg_", "message id";
     /// A business that uses the hub.
@@ -203,6 +205,13 @@ impl ContactId {
     /// replay creates the same contact, and a recycled phone number a different one.
     pub fn of_first_message(message: MessageId) -> Self {
         Self(derive(&["contact", &message.to_string()]))
+    }
+}
+
+impl CustomerId {
+    /// The id of the customer that a client asked for under its own key. Asking again gives the same id.
+    pub fn of_request(tenant: TenantId, key: &str) -> Self {
+        Self(derive(&["customer", &tenant.to_string(), key]))
     }
 }
 

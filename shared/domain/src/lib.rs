@@ -12,6 +12,9 @@
 //!   [`number`] are what Meta says of those.
 //! - [`outbox`] decides what the sender may do next for a conversation.
 //! - [`phone`] reads phone numbers as people type them.
+//! - [`customer`] decides which customer a contact is; [`email`] reads e-mail addresses as people type them.
+//! - [`assignment`] decides whose turn it is to look after a conversation.
+//! - [`policy`] is what a tenant has decided about its hub.
 //! - [`preference`] is whether a customer wants to be written to.
 //! - [`callback`] is the key that travels with a send and comes back with its statuses.
 //! - [`wake_up`] is what is put on the queues whose work stands in the table.
@@ -20,8 +23,11 @@
 
 pub mod account;
 pub mod as_of;
+pub mod assignment;
 pub mod callback;
 pub mod contact;
+pub mod customer;
+pub mod email;
 pub mod ids;
 pub mod media;
 pub mod message;
@@ -30,6 +36,7 @@ pub mod order;
 pub mod outbox;
 pub mod personal;
 pub mod phone;
+pub mod policy;
 pub mod preference;
 pub mod status;
 pub mod template;

@@ -6,7 +6,7 @@ use crate::error::{StoreError, failed};
 use crate::item::{self, Item};
 use crate::keys::{
     DUE_INDEX, DUE_PK, DUE_SHARDS, DUE_SK, DueKind, Key, PK, SK, due_partition, due_sort, parse_conversation_partition,
-    parse_media_key, parse_pointer_partition,
+    parse_match_key, parse_media_key, parse_pointer_partition,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -20,6 +20,20 @@ pub struct EarlyWait {
     tenant: TenantId,
     /// The id under which the message's pointer will be.
     pub message: MessageId,
+}
+
+/// Customers and contacts that are to be brought together.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MatchWait {
+    tenant: TenantId,
+    /// Where they meet. The phone or e-mail is in it.
+    partition: String,
+}
+
+impl std::fmt::Debug for MatchWait {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MatchWait").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
 }
 
 /// How many due entries one look takes from each shard. What is left is still due at the next one.
@@ -47,6 +61,21 @@ impl Store {
         let due = self.due(DueKind::Media, now).await?;
         let wake_up = |(tenant, message)| MediaWakeUp { tenant, message };
         Ok(due.iter().filter_map(|key| parse_media_key(&key.pk, &key.sk)).map(wake_up).collect())
+    }
+
+    /// Where customers and contacts were to be brought together by `now`, each once. May lag, as above.
+    pub async fn due_matches(&self, now: Timestamp) -> Result<BTreeSet<MatchWait>, StoreError> {
+        let due = self.due(DueKind::Match, now).await?;
+        let wait = |key: Key| {
+            let (tenant, _) = parse_match_key(&key.pk, &key.sk)?;
+            Some(MatchWait { tenant, partition: key.pk })
+        };
+        Ok(due.into_iter().filter_map(wait).collect())
+    }
+
+    /// Brings customers and contacts together whose writer got no further. Doing it again does nothing.
+    pub async fn revisit_match(&self, wait: &MatchWait, now: Timestamp) -> Result<(), StoreError> {
+        self.open(wait.tenant).match_all(&wait.partition, now).await
     }
 
     /// The keys of what is due, the longest overdue first.

@@ -12,9 +12,12 @@
 //! effect: indexes may lag.
 
 mod account;
+mod activity;
 mod change;
+mod contact;
 mod contacts;
 mod conversation;
+mod customers;
 mod due;
 mod error;
 mod event;
@@ -22,12 +25,15 @@ mod expression;
 mod inbound;
 mod item;
 mod keys;
+mod links;
 mod log;
 mod media;
+mod members;
 mod message;
 mod moves;
 mod outbox;
 mod parked;
+mod policy;
 mod preference;
 mod status;
 mod stream;
@@ -38,8 +44,10 @@ mod transaction;
 
 pub use account::Notice;
 pub use change::{Change, NewChange, What};
+pub use contact::{ChangedContact, Contact, ContactChange};
 pub use conversation::{Conversation, ConversationStatus, Referred};
-pub use due::EarlyWait;
+pub use customers::{Customer, KeptCustomer, MAX_SHARING};
+pub use due::{EarlyWait, MatchWait};
 pub use error::StoreError;
 pub use event::EventId;
 pub use inbound::{InboundBatch, NewMessage, Recorded};
@@ -47,6 +55,7 @@ pub use item::Page;
 pub use keys::{LogScope, ParkedScope};
 pub use log::{EventOutcome, LogEntry, LoggedEvent};
 pub use media::{Media, MediaState, Stored, TakenUp};
+pub use members::Member;
 pub use message::{Message, Reaction, Sender};
 pub use moves::Move;
 pub use outbox::{Answer, Claim, Claimed, Composed, Draft, OpenEntry, Settled};
@@ -67,12 +76,13 @@ use std::sync::Arc;
 pub struct Store {
     client: Client,
     table: Arc<str>,
+    policies: Arc<policy::RecentPolicies>,
 }
 
 impl Store {
     /// The table of this name.
     pub fn new(client: Client, table: impl Into<Arc<str>>) -> Self {
-        Self { client, table: table.into() }
+        Self { client, table: table.into(), policies: Arc::default() }
     }
 
     /// The tenant that owns the number a webhook came for.

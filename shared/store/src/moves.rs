@@ -8,15 +8,17 @@ use crate::TenantStore;
 use crate::contacts::{ContactRecord, IdentityRecord};
 use crate::conversation::{Conversation, ConversationStatus};
 use crate::error::StoreError;
-use crate::expression::{ABSENT, Expression, PRESENT};
+use crate::expression::{ABSENT, Expression, NOT_MERGED, PRESENT};
 use crate::inbound::{InboundBatch, NewMessage, Recorded};
 use crate::item;
 use crate::keys::{FORMERLY, INBOX_PK, INBOX_SK, Key, NUMBERS, SK, inbox_partition, inbox_sort};
+use crate::links::shown_as;
 use crate::transaction::{Outcome, SURPRISES, pause};
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use jiff::Timestamp;
 use recado_domain::contact::{Address, Identities};
-use recado_domain::ids::{ContactId, ConversationId, MessageId, PhoneNumberId};
+use recado_domain::customer::{Link, matchable};
+use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId, PhoneNumberId};
 use serde::{Deserialize, Serialize};
 
 /// Somebody is now known by other identities.
@@ -30,6 +32,13 @@ pub struct Move {
     pub after: Identities,
     /// The line that tells of it in the conversation.
     pub line: NewMessage,
+}
+
+/// What the one contact that goes on for two is known as.
+struct KnownAs<'a> {
+    survivor: ContactId,
+    identities: &'a Identities,
+    customer: Option<CustomerId>,
 }
 
 /// What a contact was once known by.
@@ -81,9 +90,15 @@ impl TenantStore {
                 self.merge(contact, *twin, now).await?;
                 continue;
             }
-            let writes = self.move_writes(moved, contact, same.is_empty(), &of, now).await?;
+            let mut writes = self.move_writes(moved, contact, same.is_empty(), &of, now).await?;
+            // Whoever has another phone may be found to be a customer by it.
+            let phone = matchable(&moved.after, None).pop();
+            writes.extend(phone.iter().map(|phone| self.contact_match_write(phone, contact, Some(now))));
             if matches!(self.transact(OPERATION, writes).await?, Outcome::Done) {
-                return Ok(());
+                return match &phone {
+                    Some(phone) => self.match_on_news(contact, phone, now).await,
+                    None => Ok(()),
+                };
             }
         }
         Err(StoreError::Contended { operation: OPERATION })
@@ -148,14 +163,7 @@ impl TenantStore {
         }
         let key = Key::contact(self.tenant, contact);
         if is_new {
-            let record = ContactRecord {
-                id: contact,
-                identities: moved.after.clone(),
-                moved_at: Some(at),
-                preference: None,
-                merged_into: None,
-                created_at: now,
-            };
+            let record = ContactRecord { moved_at: Some(at), ..ContactRecord::new(contact, moved.after.clone(), now) };
             writes.push(Expression::new().when(ABSENT).into_put(self.table(), item::item(key, "contact", &record)));
             return Ok(writes);
         }
@@ -164,7 +172,7 @@ impl TenantStore {
             let change = Expression::new()
                 .set("movedAt", at.as_millisecond())
                 .when(PRESENT)
-                .when("attribute_not_exists(#mergedInto)")
+                .when(NOT_MERGED)
                 .when("attribute_not_exists(#movedAt) OR #movedAt < :movedAt");
             writes.push(now_known_by(change, "", &moved.after).into_update(self.table(), key));
             for conversation in self.conversations_of(contact).await? {
@@ -206,14 +214,20 @@ impl TenantStore {
             bsuid: first.bsuid.clone().or_else(|| second.bsuid.clone()),
             ..first.clone()
         };
+        let link = Link::merged(&goes_on.link(), &ends.link());
         let preference = match (goes_on.preference, ends.preference) {
             (Some(known), Some(other)) => Some(if other.goes_before(&known) { other } else { known }),
             (known, other) => known.or(other),
         };
-        let not_merged = || Expression::new().when(PRESENT).when("attribute_not_exists(#mergedInto)");
+        let as_read = |rev| Expression::new().when(PRESENT).when(NOT_MERGED).at("linkRev", rev);
         let mut writes = vec![
-            not_merged().set("mergedInto", survivor).into_update(self.table(), Key::contact(self.tenant, loser)),
-            now_known_by(not_merged(), "", &known_by)
+            as_read(ends.link_rev)
+                .set("mergedInto", survivor)
+                .into_update(self.table(), Key::contact(self.tenant, loser)),
+            now_known_by(as_read(goes_on.link_rev), "", &known_by)
+                .set("customer", &link)
+                .add("linkRev", 1)
+                .set_if_some("email", goes_on.email.or(ends.email))
                 .set_if_some("preference", preference)
                 .set_if_some("movedAt", goes_on.moved_at.max(ends.moved_at).map(Timestamp::as_millisecond))
                 .into_update(self.table(), Key::contact(self.tenant, survivor)),
@@ -241,9 +255,14 @@ impl TenantStore {
         }
         for number in self.numbers().await? {
             let of = |contact| self.conversation_itself(ConversationId::between(contact, &number));
+            let goes_on = of(survivor).await?;
             if let Some(ends) = of(loser).await?.filter(|ends| ends.merged_into.is_none()) {
-                let goes_on = of(survivor).await?;
-                writes.extend(self.fold(survivor, goes_on, ends, &number, &known_by, now));
+                let known = KnownAs { survivor, identities: &known_by, customer: link.id };
+                writes.extend(self.fold(&known, goes_on, ends, &number, now));
+            } else if let Some(goes_on) = goes_on.filter(|goes_on| goes_on.customer_id != link.id) {
+                let change = Expression::new().add("rev", 1).set("updatedAt", now.as_millisecond());
+                let change = shown_as(change, link.id).when("#rev = :known").value(":known", goes_on.rev);
+                writes.push(change.into_update(self.table(), Key::conversation(self.tenant, goes_on.id)));
             }
         }
         self.transact(OPERATION, writes).await.map(|_| ())
@@ -252,13 +271,13 @@ impl TenantStore {
     /// Puts one conversation in the place of two.
     fn fold(
         &self,
-        survivor: ContactId,
+        known: &KnownAs<'_>,
         goes_on: Option<Conversation>,
         ends: Conversation,
         number: &PhoneNumberId,
-        known_by: &Identities,
         now: Timestamp,
     ) -> [TransactWriteItem; 2] {
+        let KnownAs { survivor, identities: known_by, customer } = *known;
         let id = ConversationId::between(survivor, number);
         let mark = Expression::new()
             .set("mergedInto", id)
@@ -272,7 +291,8 @@ impl TenantStore {
         let absorbed = [vec![ends.id], ends.absorbed.clone()].concat();
         let Some(goes_on) = goes_on else {
             let contact = Identities { wa_id: known_by.wa_id.clone(), bsuid: known_by.bsuid.clone(), ..ends.contact };
-            let begun = Conversation { id, contact_id: survivor, contact, absorbed, updated_at: now, rev: 1, ..ends };
+            let (contact_id, customer_id, updated_at) = (survivor, customer, now);
+            let begun = Conversation { id, contact_id, contact, customer_id, absorbed, updated_at, rev: 1, ..ends };
             return [mark, Expression::new().when(ABSENT).into_put(self.table(), begun.to_item(self.tenant))];
         };
         let status = match (goes_on.status, ends.status) {
@@ -291,8 +311,10 @@ impl TenantStore {
             .set(INBOX_SK, inbox_sort(last_order, id))
             .set("absorbed", [goes_on.absorbed, absorbed].concat())
             .set_if_some("windowExpiresAt", window.map(Timestamp::as_millisecond))
+            .set_if_some("assignedToId", goes_on.assigned_to_id.or(ends.assigned_to_id))
             .when("#rev = :known")
             .value(":known", goes_on.rev);
+        change = shown_as(change, customer);
         if ends.last_order == last_order {
             change = change
                 .set("lastOrder", last_order)
@@ -330,12 +352,6 @@ impl TenantStore {
         Ok(writes)
     }
 
-    pub(crate) async fn contact_record(&self, contact: ContactId) -> Result<Option<ContactRecord>, StoreError> {
-        const OPERATION: &str = "reading a contact";
-        let found = self.get(OPERATION, Key::contact(self.tenant, contact)).await?;
-        found.map(|item| item::record(OPERATION, item)).transpose()
-    }
-
     /// The conversations of a contact with each of the tenant's numbers.
     async fn conversations_of(&self, contact: ContactId) -> Result<Vec<Conversation>, StoreError> {
         let mut found = Vec::new();
@@ -346,7 +362,8 @@ impl TenantStore {
         Ok(found)
     }
 
-    async fn numbers(&self) -> Result<Vec<PhoneNumberId>, StoreError> {
+    /// The tenant's numbers.
+    pub(crate) async fn numbers(&self) -> Result<Vec<PhoneNumberId>, StoreError> {
         let items = self.partition("listing a tenant's numbers", &Key::tenant(self.tenant).pk, NUMBERS).await?;
         let number = |item: &item::Item| PhoneNumberId::parse(item::text(item, SK)?.strip_prefix(NUMBERS)?).ok();
         Ok(items.iter().filter_map(number).collect())

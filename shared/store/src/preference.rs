@@ -3,7 +3,6 @@
 use crate::TenantStore;
 use crate::error::StoreError;
 use crate::expression::{Expression, PRESENT};
-use crate::item;
 use crate::keys::Key;
 use crate::outbox::Updated;
 use crate::transaction::{Outcome, SURPRISES, pause};
@@ -56,9 +55,7 @@ impl TenantStore {
 
     /// What a contact last said about being written to.
     pub async fn preference(&self, contact: ContactId) -> Result<Option<Preference>, StoreError> {
-        const OPERATION: &str = "reading a contact";
-        let Some(item) = self.get(OPERATION, Key::contact(self.tenant, contact)).await? else { return Ok(None) };
-        Ok(item::record::<crate::contacts::ContactRecord>(OPERATION, item)?.preference)
+        Ok(self.contact_record(contact).await?.and_then(|known| known.preference))
     }
 }
 

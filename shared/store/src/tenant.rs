@@ -6,11 +6,13 @@ use crate::error::StoreError;
 use crate::expression::{ABSENT, Expression};
 use crate::item;
 use crate::keys::{Key, MEMBERS, NUMBERS, TENANTS, tenant_partition, user_partition, waba_partition};
+use crate::members::MemberRecord;
 use crate::transaction::Outcome;
 use jiff::Timestamp;
 use recado_domain::account::NumberStatus;
 use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::personal::Personal;
+use recado_domain::policy::Policy;
 use recado_domain::tenant::Role;
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +65,11 @@ impl Membership {
         self.role
     }
 
+    /// Where to reach them.
+    pub const fn email(&self) -> &Personal<String> {
+        &self.email
+    }
+
     /// The name they write under.
     pub const fn name(&self) -> &Personal<String> {
         &self.name
@@ -111,8 +118,10 @@ pub struct NewTenant {
     pub name: String,
     /// Its first number. Graph has confirmed that it belongs to the account.
     pub number: Number,
-    /// Its people.
+    /// Its people; at most 45, because a transaction holds 100 writes.
     pub members: Vec<NewMember>,
+    /// What it has decided.
+    pub policy: Policy,
 }
 
 /// A person to be let in.
@@ -184,7 +193,7 @@ impl Store {
     ///
     /// **A number has one owner** by the route, put only if absent.
     pub async fn register(&self, new: &NewTenant, now: Timestamp) -> Result<Registered, StoreError> {
-        let NewTenant { id, name, number, members } = new;
+        let NewTenant { id, name, number, members, policy } = new;
         let route = Route { tenant: *id, waba_id: number.waba_id.clone(), app: number.app.clone() };
         let absent = || Expression::new().when(ABSENT);
         let put = |item| absent().into_put(&self.table, item);
@@ -193,6 +202,7 @@ impl Store {
             put(item::item(Key::tenant(*id), "tenant", &TenantRecord { id: *id, name, created_at: now })),
             put(item::item(Key::number(*id, &number.phone_number_id), "number", number)),
             put(item::item(Key::waba(&number.waba_id, *id), "waba", &WabaRecord { tenant: *id })),
+            put(item::item(Key::policy(*id), "policy", policy)),
         ];
         for member in members {
             let membership = Membership {
@@ -203,6 +213,7 @@ impl Store {
                 name: member.name.clone(),
             };
             writes.push(put(item::item(Key::membership(&member.user, *id), "membership", &membership)));
+            writes.push(put(MemberRecord::new_item(*id, &member.user)));
         }
         Ok(match self.transact("registering a tenant", writes).await? {
             Outcome::Done => Registered::Done,

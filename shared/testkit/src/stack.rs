@@ -214,6 +214,11 @@ impl Stack {
         send(http().post(self.api(path)).bearer_auth(token).json(body)).await
     }
 
+    /// Changes something through the API as whoever holds the token.
+    pub async fn patch(&self, token: &str, path: &str, body: &Value) -> Answer {
+        send(http().patch(self.api(path)).bearer_auth(token).json(body)).await
+    }
+
     /// The URL of a path below `/api/whatsapp`.
     pub fn api(&self, path: &str) -> String {
         format!("{}/api/whatsapp{path}", self.api_url)
