@@ -49,7 +49,7 @@ impl Account {
         {
             return self.prefer(&admitted, &told).await;
         }
-        self.gate.park_for(&admitted, format!("the field `{field}` is kept, but not applied yet")).await
+        self.gate.keep_for(&admitted, format!("the field `{field}` is kept, but not applied yet")).await
     }
 
     /// Keeps what customers say in WhatsApp's own settings. What is no answer we know is kept as it is.

@@ -2,7 +2,8 @@
 
 use api::auth::TokenVerifier;
 use api::cursor::CursorKey;
-use api::{Api, router};
+use api::{Api, report, router};
+use axum::middleware;
 use lambda_http::run;
 use recado_ingest::Replay;
 use recado_platform::secret::SecretDocument;
@@ -37,7 +38,7 @@ async fn main() -> ExitCode {
             cursor_key: cursor_key.current().await,
             clock: Clock::system(),
         };
-        run(router(api)).await
+        run(router(api).layer(middleware::from_fn(report))).await
     })
     .await
 }

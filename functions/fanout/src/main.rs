@@ -4,7 +4,7 @@ use fanout::{Fanout, StreamBatch};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use recado_platform::queue::Queue;
 use recado_platform::settings::required;
-use recado_platform::{aws, telemetry};
+use recado_platform::{aws, metrics, telemetry};
 use std::process::ExitCode;
 
 #[tokio::main(flavor = "current_thread")]
@@ -15,7 +15,7 @@ async fn main() -> ExitCode {
             outbound: Queue::new(sqs.clone(), required("OUTBOUND_QUEUE_URL")?),
             media: Queue::new(sqs, required("MEDIA_QUEUE_URL")?),
         };
-        run(service_fn(async |event: LambdaEvent<StreamBatch>| Ok::<_, Error>(fanout.handle(event.payload).await?)))
+        run(service_fn(async |event: LambdaEvent<StreamBatch>| Ok::<_, Error>(metrics::report(fanout.handle(event.payload)).await?)))
             .await
     })
     .await

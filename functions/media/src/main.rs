@@ -7,7 +7,7 @@ use recado_platform::bucket::Bucket;
 use recado_platform::clock::{Clock, deadline};
 use recado_platform::settings::{optional, required};
 use recado_platform::vault::Vault;
-use recado_platform::{aws, telemetry};
+use recado_platform::{aws, metrics, telemetry};
 use recado_store::Store;
 use recado_whatsapp::graph::{DEFAULT_VERSION, Graph};
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
             clock: Clock::system(),
         };
         run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-            Ok::<_, Error>(media.handle(event.payload, deadline(event.context.deadline)).await)
+            Ok::<_, Error>(metrics::report(media.handle(event.payload, deadline(event.context.deadline))).await)
         }))
         .await
     })

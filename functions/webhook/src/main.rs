@@ -6,7 +6,7 @@ use recado_platform::intake::IntakeBucket;
 use recado_platform::queue::Queue;
 use recado_platform::secret::SecretDocument;
 use recado_platform::settings::required;
-use recado_platform::{aws, telemetry};
+use recado_platform::{aws, metrics, telemetry};
 use std::process::ExitCode;
 use webhook::Webhook;
 
@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
         };
         webhook.refuse_to_start_without_apps().await?;
         webhook.messages.connect().await;
-        run(service_fn(async |request| Ok::<_, Error>(webhook.handle(request).await))).await
+        run(service_fn(async |request| Ok::<_, Error>(metrics::report(webhook.handle(request)).await))).await
     })
     .await
 }

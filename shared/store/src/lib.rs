@@ -35,7 +35,7 @@ mod transaction;
 
 pub use change::{Change, NewChange, What};
 pub use conversation::{Conversation, ConversationStatus, Referred};
-pub use due::EarlyWait;
+pub use due::{Due, EarlyWait};
 pub use error::StoreError;
 pub use event::EventId;
 pub use inbound::{InboundBatch, NewMessage, Recorded};
