@@ -12,6 +12,7 @@ mod identities;
 mod ingest;
 mod logs;
 mod media;
+mod metrics;
 mod preferences;
 mod quiet;
 mod races;

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start(async || {
-        let config = aws::config(aws::WORKER).await;
+        let config = aws::config(aws::WORKER)?;
         let store = Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?);
         let account = Account::new(store, Archive::from_settings(&config)?, Clock::system());
         run(service_fn(async |event: LambdaEvent<SqsEvent>| {

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start(async || {
-        let config = aws::config(aws::WORKER).await;
+        let config = aws::config(aws::WORKER)?;
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let cursor_key: SecretDocument<CursorKey> =
             SecretDocument::load(secrets, required("CURSOR_SECRET_ID")?, Clock::system()).await?;

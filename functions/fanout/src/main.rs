@@ -10,7 +10,7 @@ use std::process::ExitCode;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start(async || {
-        let sqs = aws_sdk_sqs::Client::new(&aws::config(aws::WORKER).await);
+        let sqs = aws_sdk_sqs::Client::new(&aws::config(aws::WORKER)?);
         let fanout = Fanout {
             outbound: Queue::new(sqs.clone(), required("OUTBOUND_QUEUE_URL")?),
             media: Queue::new(sqs, required("MEDIA_QUEUE_URL")?),

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start(async || {
-        let config = aws::config(aws::WORKER).await;
+        let config = aws::config(aws::WORKER)?;
         let sqs = aws_sdk_sqs::Client::new(&config);
         let janitor = Janitor {
             store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start(async || {
-        let config = aws::config(aws::WORKER).await;
+        let config = aws::config(aws::WORKER)?;
         let version = optional("GRAPH_VERSION").unwrap_or_else(|| DEFAULT_VERSION.to_owned());
         let outbound = Outbound {
             store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),

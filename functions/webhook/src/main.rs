@@ -13,7 +13,7 @@ use webhook::Webhook;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start(async || {
-        let config = aws::config(aws::WEBHOOK).await;
+        let config = aws::config(aws::WEBHOOK)?;
         let sqs = aws_sdk_sqs::Client::new(&config);
         let queue = |name| required(name).map(|url| Queue::new(sqs.clone(), url));
         let secrets = aws_sdk_secretsmanager::Client::new(&config);

@@ -14,11 +14,11 @@ mod replay;
 
 pub use replay::{Replay, ReplayError};
 
-use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use jiff::{SignedDuration, Timestamp};
 use journal::Journal;
 use recado_domain::ids::PhoneNumberId;
+use recado_platform::aws::SdkConfig;
 use recado_platform::batch::{self, Delivery};
 use recado_platform::clock::Clock;
 use recado_platform::intake::{IntakeBucket, IntakeError, Shelf};

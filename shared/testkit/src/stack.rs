@@ -1,7 +1,7 @@
 //! A running local stack, as `stack.json` describes it.
 
 use crate::aws;
-use aws_config::SdkConfig;
+use aws_types::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_sdk_cognitoidentityprovider as cognito;
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType};

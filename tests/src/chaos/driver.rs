@@ -3,7 +3,6 @@
 use super::plan::{Customer, body, entry};
 use crate::lab::{Lab, Occupant};
 use crate::proxy::Proxy;
-use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use futures_util::future::join_all;
@@ -20,6 +19,7 @@ use recado_domain::message::MessageType;
 use recado_domain::personal::Personal;
 use recado_domain::wake_up::WakeUp;
 use recado_ingest::Archive;
+use recado_platform::aws::SdkConfig;
 use recado_platform::clock::Clock;
 use recado_platform::intake::IntakeBucket;
 use recado_platform::queue::{Outgoing, Queue};
