@@ -20,6 +20,7 @@ use recado_domain::personal::Personal;
 use recado_domain::policy::Policy;
 use recado_domain::tenant::Role;
 use recado_ingest::Archive;
+use recado_platform::aws::SdkConfig;
 use recado_platform::bucket::Bucket;
 use recado_platform::clock::Clock;
 use recado_platform::intake::IntakeBucket;
@@ -456,7 +457,7 @@ pub fn archive_of(stack: &Stack) -> Archive {
 }
 
 /// The same, with these clients.
-pub fn archive_with(stack: &Stack, config: &aws_config::SdkConfig) -> Archive {
+pub fn archive_with(stack: &Stack, config: &SdkConfig) -> Archive {
     Archive { bucket: IntakeBucket::new(config, stack.aws.intake_bucket.as_str()), log_days: 30 }
 }
 

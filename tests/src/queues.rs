@@ -1,8 +1,8 @@
 //! Queues of a lab's own, and a webhook in front of them.
 
 use crate::lab::{Lab, archive_with};
-use aws_config::SdkConfig;
 use aws_sdk_sqs::types::QueueAttributeName;
+use recado_platform::aws::SdkConfig;
 use recado_platform::queue::Queue;
 use recado_platform::secret::SecretDocument;
 use serde_json::json;

@@ -16,6 +16,7 @@ mod identities;
 mod ingest;
 mod logs;
 mod media;
+mod metrics;
 mod preferences;
 mod quiet;
 mod races;

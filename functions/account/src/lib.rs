@@ -34,6 +34,7 @@ use recado_domain::template::{TemplateFact, TemplateStatus};
 use recado_ingest::{Admitted, Archive, Gate, Opened, Owner};
 use recado_platform::batch::{self, Delivery};
 use recado_platform::clock::Clock;
+use recado_platform::metrics::{self, Metric};
 use recado_store::{Notice, Store, StoreError};
 use recado_whatsapp::webhook::preference::{self as meta, UserPreferences};
 use recado_whatsapp::webhook::word;
@@ -63,10 +64,13 @@ impl Account {
         let field = word(opened.envelope.item.field.as_deref().unwrap_or_default()).to_owned();
         match read::read(&opened.envelope.item) {
             Reading::News(news) => self.apply(opened, news).await,
-            Reading::Unreadable(rule) => self.keep_raw(opened, &field, format!("a value of `{field}`: {rule}")).await,
-            Reading::Elsewhere if field == "user_preferences" => self.prefer(opened, &field).await,
+            Reading::Unreadable(rule) => {
+                self.keep_raw(opened, format!("a value of `{field}`: {rule}"), Metric::Parked).await
+            }
+            Reading::Elsewhere if field == "user_preferences" => self.prefer(opened).await,
             Reading::Elsewhere => {
-                self.keep_raw(opened, &field, format!("the field `{field}` is kept, but not applied yet")).await
+                let reason = format!("the field `{field}` is kept, but not applied yet");
+                self.keep_raw(opened, reason, Metric::KeptRaw).await
             }
         }
     }
@@ -84,26 +88,24 @@ impl Account {
     }
 
     /// Keeps what cannot be applied as Meta sent it: with the owner of the number or account that it names.
-    async fn keep_raw(&self, opened: Opened<'_>, field: &str, reason: String) -> Result<(), StoreError> {
-        kept_raw(field);
+    async fn keep_raw(&self, opened: Opened<'_>, reason: String, metric: Metric) -> Result<(), StoreError> {
         if opened.envelope.item.phone_number_id.is_some() {
             let Some(admitted) = self.gate.admit_number(opened).await? else { return Ok(()) };
-            return self.gate.park_for(&admitted, reason).await;
+            return self.gate.keep_for(&admitted, reason, metric).await;
         }
         let waba = read::entry(&opened.envelope.item);
         let Some(admitted) = self.gate.admit_account(opened, waba, None).await? else { return Ok(()) };
-        self.gate.park_for_account(&admitted, reason).await
+        self.gate.keep_for_account(&admitted, reason, metric).await
     }
 
     /// Keeps what customers say in WhatsApp's own settings. What is no answer we know is kept as it is.
-    async fn prefer(&self, opened: Opened<'_>, field: &str) -> Result<(), StoreError> {
+    async fn prefer(&self, opened: Opened<'_>) -> Result<(), StoreError> {
         let Ok(told) = UserPreferences::parse(opened.envelope.item.raw) else {
-            return self.keep_raw(opened, field, "preferences that cannot be understood".to_owned()).await;
+            return self.keep_raw(opened, "preferences that cannot be understood".to_owned(), Metric::Parked).await;
         };
         let Some(admitted) = self.gate.admit_number(opened).await? else { return Ok(()) };
         for one in &told.user_preferences {
             if !self.prefer_one(&admitted, one).await? {
-                kept_raw(field);
                 self.gate.park_for(&admitted, "a preference that cannot be understood".to_owned()).await?;
             }
         }
@@ -160,13 +162,9 @@ async fn tell(waba: &WabaId, owner: &Owner, fact: &Fact) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Counts what was kept as Meta sent it instead of being applied. The field is a word of Meta's.
-fn kept_raw(field: &str) {
-    tracing::info!(field, "kept as it came");
-}
-
 /// Raises the alarm about a template that Meta has refused, paused or disabled, or is about to (REQUIREMENTS
 /// TPL-09, ALM-04): when it becomes known, so not again for duplicates and for what is outdated.
 fn template_in_trouble(tenant: TenantId, status: &TemplateStatus) {
+    metrics::add(Metric::TemplateRejected, 1);
     tracing::warn!(%tenant, status = word(status.as_str()), "a template is in trouble at Meta");
 }

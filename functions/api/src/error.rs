@@ -9,11 +9,13 @@ use lambda_http::RequestExt;
 use recado_ingest::ReplayError;
 use recado_platform::bucket::BucketError;
 use recado_platform::intake::IntakeError;
+use recado_platform::metrics::{self, Metric};
 use recado_platform::telemetry;
 use recado_platform::vault::VaultError;
 use recado_store::StoreError;
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// An answer that is not what the caller asked for.
 #[derive(Debug, Clone)]
@@ -128,10 +130,17 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Gives every error its body, now that the request id is known, and logs it once.
+/// Gives every error its body, now that the request id is known, logs it once, and counts every answer.
 pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
+    let begun = Instant::now();
     let response = next.run(request).await;
+    metrics::measure(Metric::ApiLatencyMs, begun.elapsed());
+    metrics::count(match response.status() {
+        status if status.is_server_error() => Metric::ApiFailed,
+        status if status.is_client_error() => Metric::ApiRefused,
+        _ => Metric::ApiSucceeded,
+    });
     let Some(error) = response.extensions().get::<ApiError>() else { return response };
     if error.status.is_server_error() {
         tracing::error!(request_id, code = error.code, cause = error.internal.as_deref(), "a request failed");

@@ -30,13 +30,15 @@ use crate::auth::TokenVerifier;
 use crate::cursor::CursorKey;
 use crate::error::ApiError;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum::routing::{get, post};
 use recado_ingest::Replay;
 use recado_platform::bucket::Bucket;
 use recado_platform::clock::Clock;
 use recado_platform::intake::IntakeBucket;
+use recado_platform::metrics;
 use recado_platform::vault::Vault;
 use recado_store::Store;
 use recado_whatsapp::graph::Graph;
@@ -88,6 +90,11 @@ pub fn router(api: Api) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(error::finish))
         .with_state(Arc::new(api))
+}
+
+/// Answers a request, and writes what was counted meanwhile.
+pub async fn report(request: Request, next: Next) -> Response {
+    metrics::report(next.run(request)).await
 }
 
 /// The webhook log and what is parked: a tenant's, or the deployment's.

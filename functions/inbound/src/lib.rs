@@ -29,6 +29,7 @@ use recado_domain::preference::{Preference, PreferenceSource, keyword};
 use recado_ingest::{Admitted, Archive, Gate};
 use recado_platform::batch::{self, Delivery};
 use recado_platform::clock::Clock;
+use recado_platform::metrics::{self, Metric};
 use recado_store::{InboundBatch, NewMessage, Recorded, Store, StoreError, TenantStore};
 use std::collections::BTreeSet;
 
@@ -49,7 +50,7 @@ struct Group {
 impl Inbound {
     /// A worker on this table.
     pub fn new(store: Store, archive: Archive, clock: Clock) -> Self {
-        Self { gate: Gate::new(store, archive, "messages", clock.clone()), clock }
+        Self { gate: Gate::new(store, archive, "messages", clock.clone()).timed(Metric::InboundLatencyMs), clock }
     }
 
     /// Applies a batch of the queue.
@@ -111,8 +112,7 @@ impl Inbound {
             Err(_) => return self.record_one_by_one(group, of).await,
         };
         self.record_preferences(store, &group.batch).await?;
-        let stored = recorded.iter().filter(|recorded| **recorded == Recorded::Stored).count();
-        tracing::debug!(tenant = %store.tenant(), stored, duplicates = recorded.len() - stored, "recorded");
+        recorded.into_iter().for_each(count);
         Ok(())
     }
 
@@ -153,22 +153,36 @@ impl Inbound {
             }
             Step::StoreInGroup { group, message } => {
                 let recorded = store.record_in_group(&admitted.number, group.expose(), message, now).await;
-                self.or_park(admitted, recorded).await
+                self.or_park(admitted, recorded.map(Some)).await
             }
-            Step::Move(moved) => self.or_park(admitted, store.record_move(moved, now).await).await,
-            Step::Change(change) => self.or_park(admitted, store.record_change(change, now).await).await,
+            Step::Move(moved) => self.or_park(admitted, store.record_move(moved, now).await.map(Some)).await,
+            Step::Change(change) => self.or_park(admitted, store.record_change(change, now).await.map(Some)).await,
         }
     }
 
     /// Parks what the table will never take.
-    async fn or_park<T>(&self, admitted: &Admitted<'_>, outcome: Result<T, StoreError>) -> Result<(), StoreError> {
+    async fn or_park(
+        &self,
+        admitted: &Admitted<'_>,
+        outcome: Result<impl IntoIterator<Item = Recorded>, StoreError>,
+    ) -> Result<(), StoreError> {
         match outcome {
-            Ok(_) => Ok(()),
+            Ok(recorded) => {
+                recorded.into_iter().for_each(count);
+                Ok(())
+            }
             Err(error) if error.is_transient() => Err(error),
             // Without its cause: that may quote what the message says.
             Err(error) => self.gate.park_for(admitted, format!("the table does not take it: {error}")).await,
         }
     }
+}
+
+fn count(recorded: Recorded) {
+    metrics::count(match recorded {
+        Recorded::Stored => Metric::MessagesStored,
+        Recorded::AlreadyStored => Metric::DuplicatesAbsorbed,
+    });
 }
 
 fn put_in_group(

@@ -5,6 +5,7 @@ use recado_domain::ids::{PhoneNumberId, WabaId};
 use recado_domain::personal::Personal;
 use recado_domain::phone::is_same_number;
 use recado_platform::batch::Delivery;
+use recado_platform::metrics::Metric;
 use recado_store::{AccountNumber, LogScope, ParkedScope, StoreError, TenantStore};
 use recado_whatsapp::envelope::Envelope;
 use recado_whatsapp::webhook::word;
@@ -64,23 +65,24 @@ impl Gate {
         number: Option<&NamedNumber>,
     ) -> Result<Option<AdmittedAccount<'a>>, StoreError> {
         let Opened { delivery, envelope } = opened;
-        let park = async |scope, reason: String| {
-            self.park(delivery, Some(&envelope), scope, reason).await.map(|_| None::<AdmittedAccount<'a>>)
+        let park = async |scope, reason: String, metric| {
+            self.park(delivery, Some(&envelope), scope, reason, metric).await.map(|_| None::<AdmittedAccount<'a>>)
         };
         let field = word(envelope.item.field.as_deref().unwrap_or_default());
         let Some(waba) = waba else {
             let reason = format!("a value of the field `{field}` that names neither number nor account");
-            return park(ParkedScope::Nobody, reason).await;
+            return park(ParkedScope::Nobody, reason, Metric::Parked).await;
         };
         let known = self.store.numbers_of_account(&waba).await?;
         if known.is_empty() {
-            return park(ParkedScope::Nobody, "nobody owns the account".to_owned()).await;
+            let reason = "nobody owns the account".to_owned();
+            return park(ParkedScope::Nobody, reason, Metric::UnknownPhoneNumber).await;
         }
         let owners = self.owners(&waba, known, &envelope.app).await?;
         if owners.is_empty() {
             tracing::error!(app = %envelope.app, account = ?waba, "an app that does not receive for the account");
             let reason = "the app that signed does not receive for the account".to_owned();
-            return park(ParkedScope::Nobody, reason).await;
+            return park(ParkedScope::Nobody, reason, Metric::Parked).await;
         }
         let scope = sole(&owners);
         let owners = match number {
@@ -92,21 +94,26 @@ impl Gate {
                 self.journal.note(delivery, &envelope, vec![LogScope::Tenant(tenant)]);
             }
             let reason = format!("a value of the field `{field}` about a number of the account that is not ours");
-            return park(scope, reason).await;
+            return park(scope, reason, Metric::UnknownPhoneNumber).await;
         }
         let logs = owners.iter().map(|owner| LogScope::Tenant(owner.store.tenant())).collect();
         self.journal.note(delivery, &envelope, logs);
         Ok(Some(AdmittedAccount { delivery, envelope, waba, owners }))
     }
 
-    /// Keeps a message about an account that cannot be applied: with the tenant if there is one, and of
-    /// several with none, because what it says need not concern them all.
-    pub async fn park_for_account(&self, admitted: &AdmittedAccount<'_>, reason: String) -> Result<(), StoreError> {
+    /// Keeps a message about an account that is not applied, and counts it as this: with the tenant if there
+    /// is one, and of several with none, because what it says need not concern them all.
+    pub async fn keep_for_account(
+        &self,
+        admitted: &AdmittedAccount<'_>,
+        reason: String,
+        metric: Metric,
+    ) -> Result<(), StoreError> {
         let AdmittedAccount { delivery, envelope, owners, .. } = admitted;
         if owners.len() > 1 {
             self.journal.note(delivery, envelope, vec![LogScope::Deployment]);
         }
-        self.park(delivery, Some(envelope), sole(owners), reason).await.map(|_| ())
+        self.park(delivery, Some(envelope), sole(owners), reason, metric).await.map(|_| ())
     }
 
     /// Those of the numbers whose routes name this account and this app, by tenant.

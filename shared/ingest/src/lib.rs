@@ -17,14 +17,15 @@ mod replay;
 pub use account::{AdmittedAccount, NamedNumber, Owner};
 pub use replay::{Replay, ReplayError};
 
-use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use jiff::{SignedDuration, Timestamp};
 use journal::Journal;
 use recado_domain::ids::PhoneNumberId;
+use recado_platform::aws::SdkConfig;
 use recado_platform::batch::{self, Delivery};
 use recado_platform::clock::Clock;
 use recado_platform::intake::{IntakeBucket, IntakeError, Shelf};
+use recado_platform::metrics::{self, Metric};
 use recado_platform::settings::{self, SettingError};
 use recado_store::{EventId, LogScope, Park, Parked, ParkedScope, Route, Store, StoreError, TenantStore};
 use recado_whatsapp::envelope::{ClaimCheck, Envelope, Kind};
@@ -32,6 +33,7 @@ use recado_whatsapp::webhook::word;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// How long a route may be believed without asking again. A released number stays quarantined longer.
 const ROUTE_KEEP: SignedDuration = SignedDuration::from_mins(5);
@@ -73,6 +75,7 @@ pub struct Gate {
     store: Store,
     archive: Archive,
     queue: &'static str,
+    latency: Option<Metric>,
     clock: Clock,
     routes: Mutex<HashMap<PhoneNumberId, (Route, Timestamp)>>,
     journal: Journal,
@@ -103,7 +106,13 @@ pub struct Admitted<'a> {
 impl Gate {
     /// A gate for the messages of one queue, which is named for putting parked messages back.
     pub fn new(store: Store, archive: Archive, queue: &'static str, clock: Clock) -> Self {
-        Self { store, archive, queue, clock, routes: Mutex::default(), journal: Journal::default() }
+        let (routes, journal) = (Mutex::default(), Journal::default());
+        Self { store, archive, queue, latency: None, clock, routes, journal }
+    }
+
+    /// A gate that measures how long its messages take.
+    pub fn timed(self, latency: Metric) -> Self {
+        Self { latency: Some(latency), ..self }
     }
 
     /// Finds the tenant a delivery is for. `None`: it was parked, and is done with.
@@ -119,12 +128,12 @@ impl Gate {
         let nobody = ParkedScope::Nobody;
         let envelope = match self.read(delivery).await? {
             Ok(envelope) => envelope,
-            Err(reason) => return self.park(delivery, None, nobody, reason).await.map(|_| None),
+            Err(reason) => return self.park(delivery, None, nobody, reason, Metric::Parked).await.map(|_| None),
         };
         self.journal.note(delivery, &envelope, vec![LogScope::Deployment]);
         if envelope.item.kind == Kind::Malformed {
             let reason = "signed by Meta, but not of any known shape".to_owned();
-            return self.park(delivery, Some(&envelope), nobody, reason).await.map(|_| None);
+            return self.park(delivery, Some(&envelope), nobody, reason, Metric::Parked).await.map(|_| None);
         }
         Ok(Some(Opened { delivery, envelope }))
     }
@@ -136,17 +145,18 @@ impl Gate {
         let number = envelope.item.phone_number_id.as_deref().map(PhoneNumberId::parse);
         let Some(Ok(number)) = number else {
             let field = word(envelope.item.field.as_deref().unwrap_or_default());
-            let reason = match envelope.item.kind {
-                Kind::Other => format!("the field `{field}` is kept, but not applied yet"),
-                kind => format!("a {kind:?} in the field `{field}` that names no number of ours"),
+            let (reason, metric) = match envelope.item.kind {
+                Kind::Other => (format!("the field `{field}` is kept, but not applied yet"), Metric::KeptRaw),
+                kind => (format!("a {kind:?} in the field `{field}` that names no number of ours"), Metric::Parked),
             };
-            return self.park(delivery, Some(&envelope), nobody, reason).await.map(|_| None);
+            return self.park(delivery, Some(&envelope), nobody, reason, metric).await.map(|_| None);
         };
         let route = match self.route(&number).await? {
             Some(route) => route,
             None => {
                 let reason = "nobody owns the number".to_owned();
-                match self.park(delivery, Some(&envelope), ParkedScope::UnroutedNumber(&number), reason).await? {
+                let (scope, metric) = (ParkedScope::UnroutedNumber(&number), Metric::UnknownPhoneNumber);
+                match self.park(delivery, Some(&envelope), scope, reason, metric).await? {
                     Parked::Kept => return Ok(None),
                     // It was claimed at this very moment.
                     Parked::Routed => match self.route(&number).await? {
@@ -159,7 +169,7 @@ impl Gate {
         if !route.accepts(&envelope.app, envelope.item.waba_id.as_deref()) {
             tracing::error!(app = %envelope.app, number = ?number, "an app or account that does not own the number");
             let reason = "the app or account that signed does not own the number".to_owned();
-            return self.park(delivery, Some(&envelope), nobody, reason).await.map(|_| None);
+            return self.park(delivery, Some(&envelope), nobody, reason, Metric::Parked).await.map(|_| None);
         }
         let store = self.store.of_route(&route);
         self.journal.note(delivery, &envelope, vec![LogScope::Tenant(store.tenant())]);
@@ -168,9 +178,14 @@ impl Gate {
 
     /// Keeps a message of a proven tenant that cannot be applied.
     pub async fn park_for(&self, admitted: &Admitted<'_>, reason: String) -> Result<(), StoreError> {
-        let tenant = admitted.store.tenant();
+        self.keep_for(admitted, reason, Metric::Parked).await
+    }
+
+    /// Keeps a message of a proven tenant, and counts it as this.
+    pub async fn keep_for(&self, admitted: &Admitted<'_>, reason: String, metric: Metric) -> Result<(), StoreError> {
+        let scope = ParkedScope::Tenant(admitted.store.tenant());
         let Admitted { delivery, envelope, .. } = admitted;
-        self.park(delivery, Some(envelope), ParkedScope::Tenant(tenant), reason).await.map(|_| ())
+        self.park(delivery, Some(envelope), scope, reason, metric).await.map(|_| ())
     }
 
     /// Logs what became of a batch, now that it is done. What cannot be logged is to be delivered again,
@@ -181,6 +196,7 @@ impl Gate {
         for delivery in left {
             self.journal.take(delivery);
         }
+        self.measure(&done);
         let logged = batch::attempt(Box::pin(self.log(&done))).await;
         if logged.is_none() {
             for delivery in done {
@@ -188,6 +204,16 @@ impl Gate {
             }
         }
         response
+    }
+
+    /// How long what is done took since it was put on the queue. Not since the webhook: what is replayed would
+    /// seem to have taken days.
+    fn measure(&self, done: &[&Delivery]) {
+        let Some(metric) = self.latency else { return };
+        let now = self.clock.now();
+        for sent in done.iter().filter_map(|delivery| delivery.sent) {
+            metrics::measure(metric, Duration::try_from(now.duration_since(sent)).unwrap_or_default());
+        }
     }
 
     async fn log(&self, deliveries: &[&Delivery]) -> Result<(), StoreError> {
@@ -228,6 +254,7 @@ impl Gate {
         envelope: Option<&Envelope<'_>>,
         scope: ParkedScope<'_>,
         reason: String,
+        metric: Metric,
     ) -> Result<Parked, StoreError> {
         let (app, received) = envelope.map_or(("", 0), |envelope| (&*envelope.app, envelope.received));
         let text = delivery.text();
@@ -236,6 +263,7 @@ impl Gate {
         let park = Park { scope, event, reason, queue: self.queue, body: &body };
         let parked = self.store.park(&park, self.clock.now()).await?;
         if parked == Parked::Kept {
+            metrics::count(metric);
             tracing::warn!(queue = self.queue, reason = park.reason, %event, "parked");
             self.journal.parked(delivery);
         }

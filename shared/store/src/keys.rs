@@ -384,6 +384,11 @@ pub(crate) fn due_sort(due: jiff::Timestamp) -> String {
     format!("{:013}", due.as_millisecond())
 }
 
+/// Reads what [`due_sort`] writes.
+pub(crate) fn parse_due_sort(sk: &str) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(sk.parse().ok()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

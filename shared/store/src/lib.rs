@@ -47,7 +47,7 @@ pub use change::{Change, NewChange, What};
 pub use contact::{ChangedContact, Contact, ContactChange};
 pub use conversation::{Conversation, ConversationStatus, Referred};
 pub use customers::{Customer, KeptCustomer, MAX_SHARING};
-pub use due::{EarlyWait, MatchWait};
+pub use due::{Due, EarlyWait, MatchWait};
 pub use error::StoreError;
 pub use event::EventId;
 pub use inbound::{InboundBatch, NewMessage, Recorded};
