@@ -374,26 +374,44 @@ impl Occupant {
         let tenant = TenantId::from_bits(rand::random());
         let user = UserId::parse(format!("user-{id}")).unwrap();
         let encrypted_token = vault.seal(tenant, Purpose::AccessToken, &token.into()).await.unwrap();
-        let new = NewTenant {
-            id: tenant,
-            name: "Laboratorio".to_owned(),
-            number: Number {
-                phone_number_id: number.clone(),
-                waba_id: waba.clone(),
-                app: AppKey::parse("default").unwrap(),
-                status: NumberStatus::Active,
-                encrypted_token,
-                display_phone_number: None,
-            },
-            members: vec![NewMember {
-                user: user.clone(),
-                role: Role::Admin,
-                email: Personal::new("lab@story.example".to_owned()),
-                name: Personal::new("Ana".to_owned()),
-            }],
-        };
+        let at = Home { number: number.clone(), waba: waba.clone(), app: AppKey::parse("default").unwrap() };
+        let new = registration(tenant, at, encrypted_token, &[(user.as_str(), Role::Admin)]);
         store.register(&new, now).await.unwrap();
         Self { number, waba, user }
+    }
+}
+
+/// Where a tenant can be reached.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// Its number.
+    pub number: PhoneNumberId,
+    /// The number's account.
+    pub waba: WabaId,
+    /// The Meta app that receives for the number.
+    pub app: AppKey,
+}
+
+/// A tenant to be registered, with these people.
+pub fn registration(tenant: TenantId, home: Home, encrypted_token: Vec<u8>, people: &[(&str, Role)]) -> NewTenant {
+    let member = |(user, role): &(&str, Role)| NewMember {
+        user: UserId::parse(*user).unwrap(),
+        role: *role,
+        email: Personal::new(format!("{user}@story.example")),
+        name: Personal::new(format!("Ana {user}")),
+    };
+    NewTenant {
+        id: tenant,
+        name: format!("Laboratorio {tenant}"),
+        number: Number {
+            phone_number_id: home.number,
+            waba_id: home.waba,
+            app: home.app,
+            status: NumberStatus::Active,
+            encrypted_token,
+            display_phone_number: None,
+        },
+        members: people.iter().map(member).collect(),
     }
 }
 
