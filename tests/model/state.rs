@@ -74,7 +74,8 @@ impl State {
     }
 }
 
-fn readable(item: HashMap<String, AttributeValue>) -> Item {
+/// An item without what is binary.
+pub(crate) fn readable(item: HashMap<String, AttributeValue>) -> Item {
     let item: HashMap<_, _> = item.into_iter().filter(|(_, value)| !value.is_b()).collect();
     serde_dynamo::from_item(item).unwrap()
 }
@@ -98,9 +99,10 @@ fn without_bookkeeping(mut item: Item) -> Item {
     if text(&item, "entity") != "identity" {
         item.remove("since");
     }
-    // A file that is not fetched yet waits for that from when it was heard of.
     item.remove("absorbed");
     match text(&item, "entity") {
+        // What whichever webhook was first called them; their conversation says what they are called.
+        "contact" => ["name", "username"].map(|name| item.remove(name)).into_iter().for_each(drop),
         "activity" => {
             item.remove("at");
             let of = text(&item, "relatedId").to_owned();

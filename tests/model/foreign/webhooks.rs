@@ -1,6 +1,6 @@
 //! Webhooks that a tenant's own app signs, with ids of another tenant in them.
 
-use crate::foreign::town::{Town, body, random, webhook};
+use crate::foreign::town::{TENANTS, Town, body, random, webhook};
 use crate::how_many;
 use crate::hub::{BEGIN, secret_of};
 use rand::RngExt;
@@ -167,7 +167,7 @@ fn an_app_reaches_no_other_tenant_whatever_ids_its_webhooks_name() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let attempts = how_many("RECADO_MODEL_ATTEMPTS", 8_000) as usize;
-        let mut town = Town::new().await;
+        let mut town = Town::new(TENANTS).await;
         let mut random = random();
         let (mut made, mut ids, mut refused) = (0, 0, 0);
         while made < attempts {
