@@ -424,30 +424,47 @@ impl Occupant {
         let encrypted_token = vault.seal(tenant, Purpose::AccessToken, &token.into()).await.unwrap();
         let agents: Vec<UserId> =
             staff.agents.iter().map(|agent| UserId::parse(format!("{agent}-{id}")).unwrap()).collect();
-        let admin = [(user.clone(), Role::Admin)].into_iter();
-        let members = admin.chain(agents.iter().map(|agent| (agent.clone(), Role::Agent)));
-        let member = |user, role| NewMember {
-            user,
-            role,
-            email: Personal::new("lab@story.example".to_owned()),
-            name: Personal::new("Ana".to_owned()),
-        };
-        let new = NewTenant {
-            id: tenant,
-            name: "Laboratorio".to_owned(),
-            number: Number {
-                phone_number_id: number.clone(),
-                waba_id: waba.clone(),
-                app: AppKey::parse("default").unwrap(),
-                status: NumberStatus::Active,
-                encrypted_token,
-                display_phone_number: Some("+54 9 11 5000-1234".to_owned()),
-            },
-            members: members.map(|(user, role)| member(user, role)).collect(),
-            policy: staff.policy.clone(),
-        };
+        let at = Home { number: number.clone(), waba: waba.clone(), app: AppKey::parse("default").unwrap() };
+        let mut people = vec![(user.as_str(), Role::Admin)];
+        people.extend(agents.iter().map(|agent| (agent.as_str(), Role::Agent)));
+        let new = NewTenant { policy: staff.policy.clone(), ..registration(tenant, at, encrypted_token, &people) };
         store.register(&new, now).await.unwrap();
         Self { number, waba, user, agents }
+    }
+}
+
+/// Where a tenant can be reached.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// Its number.
+    pub number: PhoneNumberId,
+    /// The number's account.
+    pub waba: WabaId,
+    /// The Meta app that receives for the number.
+    pub app: AppKey,
+}
+
+/// A tenant to be registered, with these people.
+pub fn registration(tenant: TenantId, home: Home, encrypted_token: Vec<u8>, people: &[(&str, Role)]) -> NewTenant {
+    let member = |(user, role): &(&str, Role)| NewMember {
+        user: UserId::parse(*user).unwrap(),
+        role: *role,
+        email: Personal::new(format!("{user}@story.example")),
+        name: Personal::new(format!("Ana {user}")),
+    };
+    NewTenant {
+        id: tenant,
+        name: format!("Laboratorio {tenant}"),
+        number: Number {
+            phone_number_id: home.number,
+            waba_id: home.waba,
+            app: home.app,
+            status: NumberStatus::Active,
+            encrypted_token,
+            display_phone_number: Some("+54 9 11 5000-1234".to_owned()),
+        },
+        members: people.iter().map(member).collect(),
+        policy: Policy::default(),
     }
 }
 

@@ -199,9 +199,13 @@ fn put_in_group(
     match group {
         Some(group) => {
             group.deliveries.push(place);
-            group.batch.sender.name = customer.name.clone().or(group.batch.sender.name.take());
-            group.batch.sender.username = customer.username.clone().or(group.batch.sender.username.take());
-            group.batch.messages.push(message.clone());
+            let InboundBatch { sender, messages, .. } = &mut group.batch;
+            // What the newest of the messages calls them, wherever it stands in the batch.
+            let is_newest = messages.iter().all(|known| known.order < message.order);
+            let newest = |known: Option<_>, said: Option<_>| if is_newest { said.or(known) } else { known.or(said) };
+            sender.name = newest(sender.name.take(), customer.name.clone());
+            sender.username = newest(sender.username.take(), customer.username.clone());
+            messages.push(message.clone());
         }
         None => {
             let (number, sender) = (admitted.number.clone(), customer.clone());
