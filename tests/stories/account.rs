@@ -8,21 +8,18 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use recado_domain::account::{AccountState, BanState, LinkState};
-use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, UserId, WabaId};
+use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, WabaId};
 use recado_domain::number::NumberState;
 use recado_domain::personal::Personal;
 use recado_domain::template::{TemplateKey, TemplateState, TemplateStatus};
 use recado_domain::tenant::Role;
-use recado_store::{
-    EventOutcome, LogScope, NewMember, NewTenant, Notice, Number, NumberStatus, ParkedScope, Registered, Store,
-    TenantStore,
-};
+use recado_store::{EventOutcome, LogScope, Notice, NumberStatus, ParkedScope, Registered, Store, TenantStore};
 use recado_testkit::samples;
 use recado_whatsapp::envelope::{Envelope, Item, Kind};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use stories::fresh_digits;
-use stories::lab::{Lab, archive_of, sqs_event};
+use stories::lab::{Home, Lab, archive_of, registration, sqs_event};
 
 /// The second in which everything in the samples happened.
 const TIME: i64 = 1_795_171_200;
@@ -245,25 +242,10 @@ async fn deliver(account: &Account, bodies: &[String]) {
 /// Another tenant with a number in this account. The number is shown like this.
 async fn neighbour(store: &Store, waba: &WabaId, app: &str, display: &str) -> (TenantStore, PhoneNumberId) {
     let number = PhoneNumberId::parse(fresh_digits()).unwrap();
-    let member = NewMember {
-        user: UserId::parse(format!("user-{}", number.as_str())).unwrap(),
-        role: Role::Admin,
-        email: Personal::new("vecina@story.example".to_owned()),
-        name: Personal::new("Vecina".to_owned()),
-    };
-    let new = NewTenant {
-        id: TenantId::from_bits(rand::random()),
-        name: "Vecinos".to_owned(),
-        number: Number {
-            phone_number_id: number.clone(),
-            waba_id: waba.clone(),
-            app: AppKey::parse(app).unwrap(),
-            status: NumberStatus::Active,
-            encrypted_token: vec![0],
-            display_phone_number: Some(display.to_owned()),
-        },
-        members: vec![member],
-    };
+    let home = Home { number: number.clone(), waba: waba.clone(), app: AppKey::parse(app).unwrap() };
+    let user = format!("user-{}", number.as_str());
+    let mut new = registration(TenantId::from_bits(rand::random()), home, vec![0], &[(&user, Role::Admin)]);
+    new.number.display_phone_number = Some(display.to_owned());
     assert_eq!(store.register(&new, Timestamp::UNIX_EPOCH).await.unwrap(), Registered::Done);
     let route = store.route(&number).await.unwrap().unwrap();
     (store.of_route(&route), number)
