@@ -63,13 +63,16 @@ impl Driver {
 
     async fn post(&self, webhook: &Webhook, body: &[u8]) {
         let header = sign(body, &self.lab.stack.meta.app_secret.as_str().into());
+        // Meta waits ever longer before it sends again; otherwise a hub that is slow would be buried.
+        let mut wait = Duration::from_millis(20);
         loop {
             let request = lambda_http::http::Request::post("/api/whatsapp/webhook").header(signature::HEADER, &header);
             let request: Request = request.body(body.to_vec().into()).unwrap();
             if webhook.handle(request).await.status() == 200 {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(Duration::from_secs(10));
         }
     }
 
