@@ -388,7 +388,7 @@ async fn whoever_is_found_to_have_a_customers_phone_later_is_linked_then() {
     assert_eq!(linked(&lab).await, Some(CustomerId::from_bits(1)));
 
     // They change their number to one of another customer's: they stay who they are.
-    let moved = |before: &str, from: &str, to: &str, id: &str| {
+    let moved = |lab: &Lab| {
         let time = lab.now().as_second().to_string();
         lab.envelope(&json!({"id": "wamid.move", "from": LUCIA, "timestamp": time, "type": "system",
             "system": {"type": "user_changed_number", "body": "cambió", "wa_id": "5491166667777", "user_id": "AR.2",
