@@ -388,19 +388,20 @@ async fn whoever_is_found_to_have_a_customers_phone_later_is_linked_then() {
     assert_eq!(linked(&lab).await, Some(CustomerId::from_bits(1)));
 
     // They change their number to one of another customer's: they stay who they are.
-    let moved = |before: &str, from: &str, to: &str, id: &str| {
-        lab.envelope(&json!({"id": id, "from": from, "timestamp": lab.now().as_second().to_string(), "type": "system",
-            "system": {"type": "user_changed_number", "body": "cambió", "wa_id": to, "user_id": "AR.2",
-                "previous_user_id": before}}))
+    let moved = |lab: &Lab| {
+        let time = lab.now().as_second().to_string();
+        lab.envelope(&json!({"id": "wamid.move", "from": LUCIA, "timestamp": time, "type": "system",
+            "system": {"type": "user_changed_number", "body": "cambió", "wa_id": "5491166667777", "user_id": "AR.2",
+                "previous_user_id": "AR.1"}}))
     };
-    lab.deliver(&[moved("AR.1", LUCIA, "5491166667777", "wamid.move")]).await;
+    lab.deliver(&[moved(&lab)]).await;
     assert_eq!(linked(&lab).await, Some(CustomerId::from_bits(1)));
 
     // A stranger who moves to a customer's number is that customer.
     let lab = Lab::new().await;
     enter(&lab.tenant().await, customer(&lab, 2, &["11 6666-7777"])).await;
     lab.deliver(&[lab.text(&phone_and_bsuid(LUCIA, "AR.1"), "wamid.a", 20, "hola")]).await;
-    lab.deliver(&[moved("AR.1", LUCIA, "5491166667777", "wamid.move")]).await;
+    lab.deliver(&[moved(&lab)]).await;
     assert_eq!(linked(&lab).await, Some(CustomerId::from_bits(2)));
 }
 

@@ -61,7 +61,7 @@ pub(crate) async fn change(
 ) -> Result<Json<WholeContactView>, ApiError> {
     let change = ContactChange { email: request.email, customer: request.customer_id };
     match member.store.change_contact(id, &change, api.clock.now()).await? {
-        ChangedContact::Done(contact) => Ok(Json(WholeContactView::new(&member.store, contact).await?)),
+        ChangedContact::Done(contact) => Ok(Json(WholeContactView::new(&member.store, *contact).await?)),
         ChangedContact::NoContact => Err(ApiError::not_found("contact")),
         ChangedContact::NoCustomer => Err(ApiError::not_found("customer")),
     }

@@ -95,8 +95,8 @@ impl ContactView {
 
     /// With what is kept of the contact alone.
     pub(crate) fn whole(id: ContactId, identities: Identities, contact: &Contact) -> Self {
-        let preference = contact.preference.clone();
-        let preference = preference.map(|Preference { wanted, at, source }| PreferenceView { wanted, at, source });
+        let preference =
+            contact.preference.map(|Preference { wanted, at, source }| PreferenceView { wanted, at, source });
         Self { email: contact.email.clone(), preference, ..Self::new(id, identities) }
     }
 }

@@ -42,7 +42,7 @@ pub struct ContactChange {
 #[derive(Debug, Clone)]
 pub enum ChangedContact {
     /// It is kept.
-    Done(Contact),
+    Done(Box<Contact>),
     /// There is no such contact.
     NoContact,
     /// There is no such customer.
@@ -120,7 +120,9 @@ impl TenantStore {
                         self.match_contact(known.id, now).await?;
                     }
                     let contact = self.contact(known.id).await?;
-                    return Ok(contact.map_or(ChangedContact::NoContact, ChangedContact::Done));
+                    return Ok(
+                        contact.map_or(ChangedContact::NoContact, |contact| ChangedContact::Done(Box::new(contact)))
+                    );
                 }
                 Outcome::Refused(verdicts) if verdicts[of_link..].iter().any(|verdict| verdict.is_broken()) => {
                     return Ok(ChangedContact::NoCustomer);
