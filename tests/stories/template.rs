@@ -309,7 +309,11 @@ fn every_queue_every_function_and_the_stream_have_their_alarms() {
     assert_eq!(age, redriven, "queues whose oldest message's age has an alarm");
     let functions = names(functions(&template));
     for metric in ["Errors", "Throttles"] {
-        assert_eq!(with_alarm(&template, "AWS/Lambda", metric, "FunctionName"), functions, "with an alarm for {metric}");
+        assert_eq!(
+            with_alarm(&template, "AWS/Lambda", metric, "FunctionName"),
+            functions,
+            "with an alarm for {metric}"
+        );
     }
     assert_eq!(with_alarm(&template, "AWS/Lambda", "IteratorAge", "FunctionName").len(), 1);
 }
@@ -335,8 +339,16 @@ fn every_alarm_on_a_metric_of_ours_names_one_that_is_told_as_it_is_told() {
         }
     }
     let worth_an_alarm = [
-        "MediaFailed", "MediaNearExpiry", "MessagesLeftUnknown", "NotDurable", "OldestOverdueSeconds", "Panics", "Parked",
-        "SendLatencyMs", "SignatureFailures", "TemplateRejected",
+        "MediaFailed",
+        "MediaNearExpiry",
+        "MessagesLeftUnknown",
+        "NotDurable",
+        "OldestOverdueSeconds",
+        "Panics",
+        "Parked",
+        "SendLatencyMs",
+        "SignatureFailures",
+        "TemplateRejected",
     ];
     for name in worth_an_alarm {
         assert!(alarmed.contains(name), "{name} has no alarm");

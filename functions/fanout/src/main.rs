@@ -15,8 +15,10 @@ async fn main() -> ExitCode {
             outbound: Queue::new(sqs.clone(), required("OUTBOUND_QUEUE_URL")?),
             media: Queue::new(sqs, required("MEDIA_QUEUE_URL")?),
         };
-        run(service_fn(async |event: LambdaEvent<StreamBatch>| Ok::<_, Error>(metrics::report(fanout.handle(event.payload)).await?)))
-            .await
+        run(service_fn(async |event: LambdaEvent<StreamBatch>| {
+            Ok::<_, Error>(metrics::report(fanout.handle(event.payload)).await?)
+        }))
+        .await
     })
     .await
 }

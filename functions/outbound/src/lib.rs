@@ -32,7 +32,9 @@ use recado_platform::metrics::{self, Metric};
 use recado_platform::queue::{Outgoing, Queue, QueueError};
 use recado_platform::telemetry;
 use recado_platform::vault::{Purpose, Vault};
-use recado_store::{Answer, Claimed, Conversation, Message, NumberStatus, OpenEntry, Settled, Store, StoreError, TenantStore};
+use recado_store::{
+    Answer, Claimed, Conversation, Message, NumberStatus, OpenEntry, Settled, Store, StoreError, TenantStore,
+};
 use recado_whatsapp::graph::message::{Content, OutgoingMessage};
 use recado_whatsapp::graph::{CALL_TIMEOUT, Graph, SendOutcome};
 use secrecy::SecretString;

@@ -58,7 +58,13 @@ pub(crate) async fn directly(options: &Options, binaries: &Path) -> anyhow::Resu
     // CloudFormation takes 50 KB in a call, and twenty times as much from a bucket.
     let template = template.to_string().into_bytes();
     let key = format!("template-{}.json", digest(&template));
-    s3.put_object().bucket(CODE_BUCKET).key(&key).body(template.into()).send().await.context("uploading the template")?;
+    s3.put_object()
+        .bucket(CODE_BUCKET)
+        .key(&key)
+        .body(template.into())
+        .send()
+        .await
+        .context("uploading the template")?;
     let client = Client::new(&config);
     apply(&client, format!("{}/{CODE_BUCKET}/{key}", options.ports.aws_url()), options).await?;
     let outputs = outputs(&client).await?;

@@ -30,7 +30,8 @@ pub async fn start(main: impl AsyncFnOnce() -> Result<(), Box<dyn Error + Send +
 fn init() {
     let shown = settings::optional("RUST_LOG").and_then(|targets| targets.parse().ok());
     let shown: Targets = shown.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO).with_targets(SHOWN));
-    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
+    let lines =
+        tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
     tracing_subscriber::registry().with(lines.with_target(true)).with(shown).init();
 }
 

@@ -1,10 +1,10 @@
 //! A running local stack, as `stack.json` describes it.
 
 use crate::aws;
-use aws_types::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_sdk_cognitoidentityprovider as cognito;
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType};
+use aws_types::SdkConfig;
 use recado_whatsapp::signature;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
