@@ -197,19 +197,23 @@ pub fn measure(metric: Metric, time: Duration) {
 }
 
 /// Does a run's work, and writes what was counted during it.
-pub async fn report<T>(work: impl Future<Output = T>) -> T {
+pub fn report<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
     static DEPLOYMENT: LazyLock<Deployment> = LazyLock::new(Deployment::from_settings);
-    let (done, tally) = tally(work).await;
-    let lines = DEPLOYMENT.lines(&tally, Clock::system().now().as_millisecond());
-    // A log that takes no line must not fail the work.
-    let _ = std::io::stdout().write_all(lines.as_bytes());
-    done
+    let work = tally(work);
+    async {
+        let (done, tally) = work.await;
+        let lines = DEPLOYMENT.lines(&tally, Clock::system().now().as_millisecond());
+        // A log that takes no line must not fail the work.
+        let _ = std::io::stdout().write_all(lines.as_bytes());
+        done
+    }
 }
 
 /// Does a run's work, and tells what was counted during it.
-pub async fn tally<T>(work: impl Future<Output = T>) -> (T, Tally) {
+pub fn tally<T>(work: impl Future<Output = T>) -> impl Future<Output = (T, Tally)> {
+    // Boxed at once: by value it would stand in each of the futures around it.
     let work = Box::pin(work);
-    TALLY.scope(RefCell::default(), async { (work.await, TALLY.with(RefCell::take)) }).await
+    TALLY.scope(RefCell::default(), async { (work.await, TALLY.with(RefCell::take)) })
 }
 
 impl Tally {
