@@ -87,18 +87,61 @@ pub(crate) struct Person {
     links: Vec<(Address, Option<ContactId>)>,
     /// What takes a phone from a contact that lost it to this one.
     releases: Vec<TransactWriteItem>,
+    /// The phone that they were seen with is somebody else's since.
+    has_lost_phone: bool,
+    /// What is stored of them, where a conversation with them begins.
+    stored: Option<Identities>,
     /// When the sender was seen.
     at: Timestamp,
 }
 
 impl Person {
     const fn known(contact: ContactId, at: Timestamp) -> Self {
-        Self { contact, is_new: false, twin: None, links: Vec::new(), releases: Vec::new(), at }
+        Self {
+            contact,
+            is_new: false,
+            twin: None,
+            links: Vec::new(),
+            releases: Vec::new(),
+            has_lost_phone: false,
+            stored: None,
+            at,
+        }
     }
 
     /// Whether an identity of this person was not known before.
     pub(crate) fn has_news(&self) -> bool {
         !self.links.is_empty()
+    }
+
+    /// Adds the condition that what is stored of them has not changed since it was read.
+    fn unchanged(&self, change: Expression) -> Expression {
+        let Some(Identities { wa_id, bsuid, .. }) = &self.stored else { return change };
+        let change = match wa_id {
+            Some(wa_id) => change.when("#waId = :storedWaId").value(":storedWaId", wa_id),
+            None => change.when("attribute_not_exists(#waId)"),
+        };
+        match bsuid {
+            Some(bsuid) => change.when("#bsuid = :storedBsuid").value(":storedBsuid", bsuid),
+            None => change.when("attribute_not_exists(#bsuid)"),
+        }
+    }
+
+    /// What a conversation that begins with this sender shows. Of somebody known not what an old message says of
+    /// them, but what they are known by now.
+    pub(crate) fn shown(&self, sender: &Identities) -> Identities {
+        let sender = self.known_by(sender);
+        let Some(stored) = self.stored.clone() else { return sender };
+        let news = if self.has_news() { sender.clone() } else { Identities::default() };
+        let (wa_id, bsuid) = (news.wa_id.or(stored.wa_id), news.bsuid.or(stored.bsuid));
+        Identities { wa_id, bsuid, ..sender }
+    }
+
+    /// What of a message's sender is still true: not a phone that has passed to somebody else, who would be written
+    /// to in their place.
+    pub(crate) fn known_by(&self, sender: &Identities) -> Identities {
+        let wa_id = sender.wa_id.clone().filter(|_| !self.has_lost_phone);
+        Identities { wa_id, ..sender.clone() }
     }
 }
 
@@ -161,11 +204,18 @@ impl TenantStore {
                 person.releases = self.releases(held.contact, &phone).await?;
                 links.push((phone, Some(held.contact)));
             }
-            // It is theirs, or an old message says that it once was.
+            // An old message says that it once was theirs.
+            (Some(_), Some(held)) => person.has_lost_phone = held.contact != person.contact,
             _ => {}
         }
         person.links = links;
         Ok(person)
+    }
+
+    /// Finds out what is stored of somebody, because a conversation with them begins.
+    pub(crate) async fn stored(&self, person: Person) -> Result<Person, StoreError> {
+        let known = self.contact_record(person.contact).await?;
+        Ok(Person { stored: known.map(|known| known.identities), ..person })
     }
 
     /// The writes that make a person's identities known; none if they all are. `creates` says whether a
@@ -178,6 +228,7 @@ impl TenantStore {
         now: Timestamp,
     ) -> Vec<TransactWriteItem> {
         const NOT_MERGED: &str = "attribute_not_exists(#mergedInto)";
+        let sender = &person.known_by(sender);
         let mut writes = person.releases.clone();
         let key = Key::contact(self.tenant, person.contact);
         if person.is_new {
@@ -194,10 +245,11 @@ impl TenantStore {
             let change = Expression::new()
                 .set_if_some("waId", sender.wa_id.as_ref())
                 .set_if_some("bsuid", sender.bsuid.as_ref());
-            writes.push(change.when(PRESENT).when(NOT_MERGED).into_update(self.table(), key));
+            writes.push(person.unchanged(change).when(PRESENT).when(NOT_MERGED).into_update(self.table(), key));
         } else if creates {
-            // Who is being merged right now must not begin anything.
-            writes.push(Expression::new().when(NOT_MERGED).into_check(self.table(), key));
+            // Who is being merged or becomes known by something else right now must not begin anything.
+            let unchanged = person.unchanged(Expression::new());
+            writes.push(unchanged.when(PRESENT).when(NOT_MERGED).into_check(self.table(), key));
         }
         for (address, holder) in &person.links {
             let record = IdentityRecord {
@@ -212,6 +264,7 @@ impl TenantStore {
             };
             let item = item::item(Key::identity(self.tenant, address), "identity", &record);
             writes.push(unchanged.into_put(self.table(), item));
+            writes.push(self.known_by_write(person.contact, address));
         }
         writes
     }

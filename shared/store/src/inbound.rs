@@ -29,7 +29,7 @@ pub struct InboundBatch {
     pub number: PhoneNumberId,
     /// The customer.
     pub sender: Identities,
-    /// At most 31, because a transaction holds 100 writes.
+    /// Any number; as many as fit into a transaction are stored at once.
     pub messages: Vec<NewMessage>,
 }
 
@@ -71,9 +71,9 @@ pub enum Recorded {
     AlreadyStored,
 }
 
-/// The most messages one transaction takes: of its 100 writes up to ten are for the rest, and up to three for each
+/// The most messages one transaction takes: of its 100 writes up to 13 are for the rest, and up to three for each
 /// message.
-const MOST: usize = (100 - 10) / 3;
+const MOST: usize = (100 - 13) / 3;
 
 /// What is believed of the conversation before writing to it. The write is conditional on it.
 #[derive(Debug)]
@@ -207,6 +207,8 @@ impl TenantStore {
             if who.is_new {
                 belief = Belief::Absent;
             }
+            let begins = matches!(belief, Belief::Absent);
+            let who = if begins && !who.is_new { self.stored(who).await? } else { who };
             let conversation = ConversationId::between(who.contact, &batch.number);
 
             let fresh: Vec<(MessageId, &NewMessage)> =
@@ -216,7 +218,6 @@ impl TenantStore {
                 writes.extend(self.message_writes(conversation, *id, message, now));
             }
             writes.push(self.conversation_write(&belief, conversation, &who, batch, &fresh, now));
-            let begins = matches!(belief, Belief::Absent);
             writes.extend(self.person_writes(&who, &batch.sender, begins, now));
             if begins {
                 writes.push(self.activity_write(who.contact, conversation, now));
@@ -379,7 +380,7 @@ impl TenantStore {
                 id,
                 phone_number_id: batch.number.clone(),
                 contact_id: person.contact,
-                contact: batch.sender.clone(),
+                contact: person.shown(&batch.sender),
                 status: ConversationStatus::Open,
                 unread_count: unread,
                 last_order: newest.order,
@@ -401,9 +402,10 @@ impl TenantStore {
         let mut change =
             Expression::new().add("unreadCount", unread).add("rev", 1).set("updatedAt", now.as_millisecond());
         if person.has_news() {
+            let known_by = person.known_by(&batch.sender);
             change = change
-                .set_if_some("contact.waId", batch.sender.wa_id.as_ref())
-                .set_if_some("contact.bsuid", batch.sender.bsuid.as_ref());
+                .set_if_some("contact.waId", known_by.wa_id.as_ref())
+                .set_if_some("contact.bsuid", known_by.bsuid.as_ref());
         }
         let (is_newer, window, status, referral) = match belief {
             Belief::Known(known) => {

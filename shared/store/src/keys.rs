@@ -10,7 +10,7 @@
 //! | contact by id | get `TENANT#t#CONTACT#c` / `CONTACT` |
 //! | contact by identity (WhatsApp id, business-scoped id) | get `TENANT#t#IDENTITY#…` / `IDENTITY` |
 //! | what happened with a contact, oldest first | query `TENANT#t#CONTACT#c` / `ACTIVITY#…` |
-//! | what a contact was once known by | query `TENANT#t#CONTACT#c` / `FORMERLY#…` |
+//! | what a contact is or was known by | query `TENANT#t#CONTACT#c` / `FORMERLY#…` |
 //! | conversation by (number, contact) | its id is derived from the two |
 //! | conversation with its open outbox, oldest first | query `TENANT#t#CONVERSATION#c` / `CONVERSATION…` |
 //! | messages of a conversation, either direction | query `TENANT#t#CONVERSATION#c` / `MESSAGE#…` |
@@ -76,7 +76,7 @@ pub(crate) const PARKED: &str = "PARKED#";
 pub(crate) const LOGGED: &str = "LOG#";
 /// How many shards a day of the webhook log has: one partition takes 1,000 writes a second.
 pub(crate) const LOG_SHARDS: u32 = 4;
-/// The sort key prefix of what a contact was once known by.
+/// The sort key prefix of what a contact is or was known by.
 pub(crate) const FORMERLY: &str = "FORMERLY#";
 /// The sort key prefix of a tenant's numbers.
 pub(crate) const NUMBERS: &str = "NUMBER#";
