@@ -87,9 +87,16 @@ struct Person {
     later: Option<(&'static str, Option<&'static str>)>,
 }
 
-/// Everybody who writes. The first two were there before, and were written to.
+/// Everybody who writes. The first two were there before, and were written to; the first one also writes the sample
+/// payloads.
 const PEOPLE: [Person; 8] = [
-    Person { name: "Ana", phone: Some("5491155550000"), bsuid: Some("AR.1000"), varies: false, later: None },
+    Person {
+        name: "Ana",
+        phone: Some("5491155551234"),
+        bsuid: Some("AR.70921846350912837465"),
+        varies: false,
+        later: None,
+    },
     Person { name: "Bruno", phone: Some("5491155550001"), bsuid: None, varies: false, later: None },
     Person { name: "Carla", phone: None, bsuid: Some("AR.1002"), varies: false, later: None },
     Person { name: "Diego", phone: Some("5491155550003"), bsuid: Some("AR.1003"), varies: true, later: None },
@@ -117,7 +124,14 @@ pub(crate) const SENT: usize = 3;
 
 /// The ids under which Meta accepts them.
 pub(crate) fn wamid_of_sent(place: usize) -> String {
-    format!("wamid.sent{place}")
+    // The samples know one of them.
+    const OF_THE_SAMPLES: &str = "wamid.HBgNNTQ5MTE1NTU1MTIzNBUCABEYEkVDOTY0RDNENDQ5NkVCQTU5MgA=";
+    if place == 0 { OF_THE_SAMPLES.to_owned() } else { format!("wamid.sent{place}") }
+}
+
+/// Of the customers who were there before, the one to whom a message is on its way.
+const fn sent_to(place: usize) -> usize {
+    place % 2
 }
 
 /// The tenant of the sample payloads, and the other one.
@@ -198,6 +212,11 @@ impl Story {
         let event = &self.events[place];
         let at = self.at(place);
         let from = self.known_by(place);
+        // Who changes something is known by the same as when they said it: it would not make two contacts one.
+        let by_author = |of: &Index| {
+            let target = self.find(of, |other| self.is_by(other, event.who));
+            self.known_as(place, target.map_or(event.by, |target| self.events[target].by))
+        };
         let to_them = json!({"to": from["from"], "to_user_id": from["from_user_id"], "from": BUSINESS});
         let message = |kind: &str, content: Value| {
             let mut message = json!({"id": wamid(place), "timestamp": seconds(at), "type": kind});
@@ -206,9 +225,19 @@ impl Story {
         };
         let text = || message("text", json!({"body": format!("line {place}")}));
         let messages = |message: Value| self.value(place, "messages", "messages", with(message, &from));
+        let changes = |of: &Index, message: Value| {
+            let from = by_author(of);
+            let mut body = self.value(place, "messages", "messages", with(message, &from));
+            let contact = &mut body["entry"][0]["changes"][0]["value"]["contacts"][0];
+            (contact["wa_id"], contact["user_id"]) = (from["from"].clone(), from["from_user_id"].clone());
+            body
+        };
         let echoes =
             |message: Value| self.value(place, "smb_message_echoes", "message_echoes", with(message, &to_them));
-        let own = |index: &Index| self.pick(index, |other| self.is_by(other, event.who));
+        let is_own = |other| self.is_by(other, event.who);
+        let own = |index: &Index| self.pick(index, is_own);
+        // What nobody knows of yet can only be about something if it comes one day, or from somebody who is known.
+        let has_own = event.who < 2 || (0..self.events.len()).any(is_own);
         let echoed = |index: &Index| self.pick(index, |other| matches!(self.events[other].what, What::Echo));
         let edit = |target: String| {
             let words = json!({"type": "text", "text": {"body": format!("line {place}, corrected")}});
@@ -218,6 +247,7 @@ impl Story {
             What::Move if self.moves_at(event.who) == Some(place) => return Told::Body(self.moving(place)),
             What::Answer(of) => return Told::Answer(*of, at * 1000 + 500),
             What::Text | What::Move => messages(text()),
+            What::React(..) | What::Edit(_) | What::Revoke(_) if !has_own => messages(text()),
             What::Keyword(wanted) => messages(message("text", json!({"body": if *wanted { "ALTA" } else { "BAJA" }}))),
             What::Image => {
                 let image =
@@ -233,12 +263,13 @@ impl Story {
                 messages(with(text(), &json!({"context": {"from": BUSINESS, "id": quoted}})))
             }
             What::React(to, emoji) => {
-                let target = if place % 3 == 0 { wamid_of_sent(place % SENT) } else { own(to) };
+                let sent = (0..SENT).find(|sent| place % 3 == 0 && sent_to(*sent) == event.who);
+                let target = sent.map_or_else(|| own(to), wamid_of_sent);
                 let emoji = emoji.map_or("", |emoji| ["👍", "❤️", "😮", "🙏"][usize::from(emoji)]);
-                messages(message("reaction", json!({"message_id": target, "emoji": emoji})))
+                changes(to, message("reaction", json!({"message_id": target, "emoji": emoji})))
             }
-            What::Edit(of) => messages(edit(own(of))),
-            What::Revoke(of) => messages(message("revoke", json!({"original_message_id": own(of)}))),
+            What::Edit(of) => changes(of, edit(own(of))),
+            What::Revoke(of) => changes(of, message("revoke", json!({"original_message_id": own(of)}))),
             What::Standby => self.value(place, "standby", "standby", with(text(), &from)),
             What::InGroup => messages(with(text(), &json!({"group_id": "group-1"}))),
             What::Echo => echoes(text()),
@@ -282,10 +313,15 @@ impl Story {
         *author == who && matches!(what, What::Text | What::Image | What::Quote(_) | What::Standby)
     }
 
+    /// One of the events for which this holds.
+    fn find(&self, index: &Index, holds: impl Fn(usize) -> bool) -> Option<usize> {
+        let places: Vec<_> = (0..self.events.len()).filter(|place| holds(*place)).collect();
+        (!places.is_empty()).then(|| *index.get(&places))
+    }
+
     /// Meta's id of one of the messages for which this holds; of none that ever comes, if there is none.
     fn pick(&self, index: &Index, holds: impl Fn(usize) -> bool) -> String {
-        let places: Vec<_> = (0..self.events.len()).filter(|place| holds(*place)).collect();
-        if places.is_empty() { "wamid.never".to_owned() } else { wamid(*index.get(&places)) }
+        self.find(index, holds).map_or_else(|| "wamid.never".to_owned(), wamid)
     }
 
     /// The place of the event at which somebody changes their number.
@@ -296,7 +332,11 @@ impl Story {
 
     /// What Meta says of who does the event.
     fn known_by(&self, place: usize) -> Value {
-        let Event { who, by, .. } = self.events[place];
+        self.known_as(place, self.events[place].by)
+    }
+
+    fn known_as(&self, place: usize, by: By) -> Value {
+        let who = self.events[place].who;
         let Person { phone, bsuid, varies, later, .. } = PEOPLE[who];
         let has_moved = self.moves_at(who).is_some_and(|moves| self.at(moves) < self.at(place));
         let (phone, bsuid) = match later {
@@ -388,6 +428,12 @@ pub(crate) fn first_words(who: usize) -> Value {
     let Told::Body(mut body) = story.told(0, &[]) else { unreachable!("a text is a body") };
     body["entry"][0]["changes"][0]["value"]["messages"][0]["id"] = json!(format!("wamid.first{who}"));
     body
+}
+
+/// A customer who writes three times, and is called something else each time.
+pub(crate) fn renamed_thrice() -> Story {
+    let event = |at| Event { who: 2, by: By::Both, at, what: What::Text };
+    Story { events: (0..3).map(event).collect(), is_ordered: false }
 }
 
 /// Meta's id of what happens at a place.

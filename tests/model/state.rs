@@ -16,8 +16,11 @@ type Item = Map<String, Value>;
 pub(crate) struct State(BTreeMap<String, Item>);
 
 /// What only counts or dates the writes, in whatever item.
-const BOOKKEEPING: [&str; 8] =
-    ["rev", "updatedAt", "createdAt", "parkedAt", "replayedAt", "times", "expiresAt", "dueSk"];
+///
+/// `since` of an identity is when it was seen first by whoever wrote it: it only has to be before a change of
+/// hands.
+const BOOKKEEPING: [&str; 9] =
+    ["rev", "updatedAt", "createdAt", "parkedAt", "replayedAt", "times", "expiresAt", "dueSk", "since"];
 
 impl State {
     /// The state of a table. Of events that were received from `anew` on (in milliseconds since 1970), which are
@@ -26,6 +29,8 @@ impl State {
         let mut items: Vec<Item> = items.into_iter().map(readable).collect();
         items.retain(|item| !is_repetition(item, anew));
         let names = Names::of(&items);
+        // They only lead to what a merge has to look after, which stands here itself.
+        items.retain(|item| text(item, "entity") != "former-identity");
         let mut state = BTreeMap::new();
         for item in items {
             if item.contains_key("mergedInto") {
@@ -98,14 +103,18 @@ fn without_bookkeeping(mut item: Item) -> Item {
     for name in BOOKKEEPING {
         item.remove(name);
     }
-    // Of an identity it says since when it is theirs.
-    if text(&item, "entity") != "identity" {
-        item.remove("since");
-    }
     item.remove("absorbed");
     match text(&item, "entity") {
         // What whichever webhook was first called them; their conversation says what they are called.
         "contact" => ["name", "username"].map(|name| item.remove(name)).into_iter().for_each(drop),
+        // The name is the newest message's if that one tells one; if not, whether an older one's is known depends on
+        // what came first.
+        "conversation" => {
+            if let Some(contact) = item.get_mut("contact").and_then(Value::as_object_mut) {
+                contact.remove("name");
+                contact.remove("username");
+            }
+        }
         "activity" => {
             item.remove("at");
             let of = text(&item, "relatedId").to_owned();
@@ -169,7 +178,9 @@ impl Names {
             of_entity("conversation").map(|item| (text(item, "id"), text(item, "contactId"))).collect();
         for message in of_entity("message") {
             let Some(contact) = contact_of.get(text(message, "conversationId")) else { continue };
-            owned.entry(survivor(contact)).or_default().insert(format!("0 with {}", text(message, "wamid")));
+            if !text(message, "wamid").is_empty() {
+                owned.entry(survivor(contact)).or_default().insert(format!("0 with {}", text(message, "wamid")));
+            }
         }
         for identity in of_entity("identity") {
             let (_, identity_of) = text(identity, "pk").split_once("#IDENTITY#").unwrap_or_default();

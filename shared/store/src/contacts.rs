@@ -128,14 +128,29 @@ pub(crate) struct Person {
     link_rev: u64,
     /// Of a new contact, whom its phone leads to.
     leads: Leads,
+    /// The phone that they were seen with is somebody else's since.
+    has_lost_phone: bool,
+    /// What is stored of them, where a conversation with them begins.
+    stored: Option<Identities>,
     /// When the sender was seen.
     at: Timestamp,
 }
 
 impl Person {
     fn known(contact: ContactId, at: Timestamp) -> Self {
-        let (links, releases, link, leads) = (Vec::new(), Vec::new(), Link::default(), Leads::default());
-        Self { contact, is_new: false, twin: None, links, releases, link, link_rev: 0, leads, at }
+        Self {
+            contact,
+            is_new: false,
+            twin: None,
+            links: Vec::new(),
+            releases: Vec::new(),
+            link: Link::default(),
+            link_rev: 0,
+            leads: Leads::default(),
+            has_lost_phone: false,
+            stored: None,
+            at,
+        }
     }
 
     /// Whether an identity of this person was not known before.
@@ -155,6 +170,36 @@ impl Person {
             Address::Bsuid(_) => None,
         });
         phone.and_then(match_key_of).map(MatchOn::Phone)
+    }
+
+    /// Adds the condition that what is stored of them has not changed since it was read.
+    fn unchanged(&self, change: Expression) -> Expression {
+        let Some(Identities { wa_id, bsuid, .. }) = &self.stored else { return change };
+        let change = match wa_id {
+            Some(wa_id) => change.when("#waId = :storedWaId").value(":storedWaId", wa_id),
+            None => change.when("attribute_not_exists(#waId)"),
+        };
+        match bsuid {
+            Some(bsuid) => change.when("#bsuid = :storedBsuid").value(":storedBsuid", bsuid),
+            None => change.when("attribute_not_exists(#bsuid)"),
+        }
+    }
+
+    /// What a conversation that begins with this sender shows. Of somebody known not what an old message says of
+    /// them, but what they are known by now.
+    pub(crate) fn shown(&self, sender: &Identities) -> Identities {
+        let sender = self.known_by(sender);
+        let Some(stored) = self.stored.clone() else { return sender };
+        let news = if self.has_news() { sender.clone() } else { Identities::default() };
+        let (wa_id, bsuid) = (news.wa_id.or(stored.wa_id), news.bsuid.or(stored.bsuid));
+        Identities { wa_id, bsuid, ..sender }
+    }
+
+    /// What of a message's sender is still true: not a phone that has passed to somebody else, who would be written
+    /// to in their place.
+    pub(crate) fn known_by(&self, sender: &Identities) -> Identities {
+        let wa_id = sender.wa_id.clone().filter(|_| !self.has_lost_phone);
+        Identities { wa_id, ..sender.clone() }
     }
 }
 
@@ -219,21 +264,23 @@ impl TenantStore {
                 person.releases = self.releases(held.contact, &phone).await?;
                 links.push((phone, Some(held.contact)));
             }
-            // It is theirs, or an old message says that it once was.
+            // An old message says that it once was theirs.
+            (Some(_), Some(held)) => person.has_lost_phone = held.contact != person.contact,
             _ => {}
         }
         person.links = links;
         Ok(person)
     }
 
-    /// Finds out which customer a known contact is, because a conversation with them begins.
-    pub(crate) async fn linked(&self, person: Person) -> Result<Person, StoreError> {
+    /// Finds out what is stored of a known contact, because a conversation with them begins: what they are known
+    /// by, and which customer they are.
+    pub(crate) async fn stored(&self, person: Person) -> Result<Person, StoreError> {
         if person.is_new {
             return Ok(person);
         }
         let known = self.contact_record(person.contact).await?;
-        let (link, link_rev) = known.map(|known| (known.link(), known.link_rev)).unwrap_or_default();
-        Ok(Person { link, link_rev, ..person })
+        let (link, link_rev) = known.as_ref().map(|known| (known.link(), known.link_rev)).unwrap_or_default();
+        Ok(Person { link, link_rev, stored: known.map(|known| known.identities), ..person })
     }
 
     /// Matches a contact that has a phone by which it was not known before. It is stored by now, and due.
@@ -254,6 +301,7 @@ impl TenantStore {
         creates: bool,
         now: Timestamp,
     ) -> Vec<TransactWriteItem> {
+        let sender = &person.known_by(sender);
         let mut writes = person.releases.clone();
         let key = Key::contact(self.tenant, person.contact);
         if person.is_new {
@@ -267,13 +315,14 @@ impl TenantStore {
             let change = Expression::new()
                 .set_if_some("waId", sender.wa_id.as_ref())
                 .set_if_some("bsuid", sender.bsuid.as_ref());
+            let change = person.unchanged(change);
             let change = if creates { change.at("linkRev", person.link_rev) } else { change };
             writes.push(change.when(PRESENT).when(NOT_MERGED).into_update(self.table(), key));
             writes.extend(person.new_phone().map(|phone| self.contact_match_write(&phone, person.contact, Some(now))));
         } else if creates {
-            // Who is being merged or linked right now must not begin anything.
-            let unchanged = Expression::new().when(NOT_MERGED).at("linkRev", person.link_rev);
-            writes.push(unchanged.into_check(self.table(), key));
+            // Who is being merged, linked, or becomes known by something else right now must not begin anything.
+            let unchanged = person.unchanged(Expression::new()).at("linkRev", person.link_rev);
+            writes.push(unchanged.when(PRESENT).when(NOT_MERGED).into_check(self.table(), key));
         }
         for (address, holder) in &person.links {
             let record = IdentityRecord {
@@ -288,6 +337,7 @@ impl TenantStore {
             };
             let item = item::item(Key::identity(self.tenant, address), "identity", &record);
             writes.push(unchanged.into_put(self.table(), item));
+            writes.push(self.known_by_write(person.contact, address));
         }
         writes
     }

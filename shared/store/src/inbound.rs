@@ -72,9 +72,9 @@ pub enum Recorded {
     AlreadyStored,
 }
 
-/// The most messages one transaction takes: of its 100 writes up to 16 are for the rest, and up to three for each
+/// The most messages one transaction takes: of its 100 writes up to 19 are for the rest, and up to three for each
 /// message.
-const MOST: usize = (100 - 16) / 3;
+const MOST: usize = (100 - 19) / 3;
 
 /// After how many surprises it no longer matters whose turn it is.
 const HURRY: u32 = 6;
@@ -212,7 +212,7 @@ impl TenantStore {
                 belief = Belief::Absent;
             }
             let begins = matches!(belief, Belief::Absent);
-            let who = if begins { self.linked(who).await? } else { who };
+            let who = if begins { self.stored(who).await? } else { who };
             let conversation = ConversationId::between(who.contact, &batch.number);
 
             let fresh: Vec<(MessageId, &NewMessage)> =
@@ -387,7 +387,7 @@ impl TenantStore {
                 id,
                 phone_number_id: batch.number.clone(),
                 contact_id: person.contact,
-                contact: batch.sender.clone(),
+                contact: person.shown(&batch.sender),
                 status: ConversationStatus::Open,
                 unread_count: unread,
                 last_order: newest.order,
@@ -410,9 +410,10 @@ impl TenantStore {
         let mut change =
             Expression::new().add("unreadCount", unread).add("rev", 1).set("updatedAt", now.as_millisecond());
         if person.has_news() {
+            let known_by = person.known_by(&batch.sender);
             change = change
-                .set_if_some("contact.waId", batch.sender.wa_id.as_ref())
-                .set_if_some("contact.bsuid", batch.sender.bsuid.as_ref());
+                .set_if_some("contact.waId", known_by.wa_id.as_ref())
+                .set_if_some("contact.bsuid", known_by.bsuid.as_ref());
         }
         let (is_newer, window, status, referral) = match belief {
             Belief::Known(known) => {

@@ -16,7 +16,7 @@
 //! | contact by id | get `TENANT#t#CONTACT#c` / `CONTACT` |
 //! | contact by identity (WhatsApp id, business-scoped id) | get `TENANT#t#IDENTITY#…` / `IDENTITY` |
 //! | what happened with a contact, oldest first | query `TENANT#t#CONTACT#c` / `ACTIVITY#…` |
-//! | what a contact was once known by | query `TENANT#t#CONTACT#c` / `FORMERLY#…` |
+//! | what a contact is or was known by | query `TENANT#t#CONTACT#c` / `FORMERLY#…` |
 //! | customer by id | get `TENANT#t#CUSTOMER#c` / `CUSTOMER` |
 //! | customers by phone match key or e-mail | get `TENANT#t#MATCH#PHONE#…`, `TENANT#t#MATCH#EMAIL#…` / `MATCH` |
 //! | customers and contacts that have a phone or e-mail in common | query the same / `MATCH…` |
@@ -92,7 +92,7 @@ pub(crate) const LOG_SHARDS: u32 = 4;
 /// The sort key of the customers that a phone or e-mail leads to, and the prefix that it shares with the
 /// contacts that have the same, and with nothing else.
 pub(crate) const MATCH: &str = "MATCH";
-/// The sort key prefix of what a contact was once known by.
+/// The sort key prefix of what a contact is or was known by.
 pub(crate) const FORMERLY: &str = "FORMERLY#";
 /// The sort key prefix of a tenant's numbers.
 pub(crate) const NUMBERS: &str = "NUMBER#";

@@ -41,7 +41,7 @@ struct KnownAs<'a> {
     customer: Option<CustomerId>,
 }
 
-/// What a contact was once known by.
+/// Something a contact is or was known by.
 #[derive(Debug, Serialize, Deserialize)]
 struct FormerRecord {
     #[serde(flatten)]
@@ -139,6 +139,7 @@ impl TenantStore {
                     let since = holder.filter(|held| held.contact == contact).and_then(|held| held.since);
                     let since = Some(since.map_or(at, |since| since.min(at)));
                     writes.push(link(address, moved.after.bsuid.clone(), since, None));
+                    writes.push(self.known_by_write(contact, address));
                 }
             }
         }
@@ -154,9 +155,7 @@ impl TenantStore {
                 let since = held.and_then(|held| held.since);
                 writes.push(link(address, moved.before.bsuid.clone(), since, until));
             }
-            let former = FormerRecord { identity: identity_of(address) };
-            let item = item::item(Key::formerly(self.tenant, contact, address), "former-identity", &former);
-            writes.push(Expression::new().into_put(self.table(), item));
+            writes.push(self.known_by_write(contact, address));
         }
         for (loser, phone) in lost {
             writes.extend(self.releases(loser, phone).await?);
@@ -175,7 +174,17 @@ impl TenantStore {
                 .when(NOT_MERGED)
                 .when("attribute_not_exists(#movedAt) OR #movedAt < :movedAt");
             writes.push(now_known_by(change, "", &moved.after).into_update(self.table(), key));
-            for conversation in self.conversations_of(contact).await? {
+            let conversations = self.conversations_of(contact).await?;
+            // One that begins right now would show what is read here.
+            for number in self.numbers().await? {
+                let id = ConversationId::between(contact, &number);
+                if conversations.iter().all(|known| known.id != id) {
+                    let key = Key::conversation(self.tenant, id);
+                    let unbegun = format!("{ABSENT} OR attribute_exists(#mergedInto)");
+                    writes.push(Expression::new().when(unbegun).into_check(self.table(), key));
+                }
+            }
+            for conversation in conversations {
                 let change = Expression::new().add("rev", 1).set("updatedAt", now.as_millisecond());
                 let change = change.when("#rev = :known").value(":known", conversation.rev);
                 let key = Key::conversation(self.tenant, conversation.id);
@@ -248,9 +257,7 @@ impl TenantStore {
                 let item = item::item(Key::identity(self.tenant, &address), "identity", &link);
                 let unchanged = Expression::new().when("#contact = :loser").value(":loser", loser);
                 writes.push(unchanged.into_put(self.table(), item));
-                let former = FormerRecord { identity: identity_of(&address) };
-                let item = item::item(Key::formerly(self.tenant, survivor, &address), "former-identity", &former);
-                writes.push(Expression::new().into_put(self.table(), item));
+                writes.push(self.known_by_write(survivor, &address));
             }
         }
         for number in self.numbers().await? {
@@ -266,6 +273,14 @@ impl TenantStore {
             }
         }
         self.transact(OPERATION, writes).await.map(|_| ())
+    }
+
+    /// Remembers that a contact is known by something. Written whenever an identity comes to lead to the contact, so
+    /// that a merge finds every identity that does, whatever the contact shows by then.
+    pub(crate) fn known_by_write(&self, contact: ContactId, address: &Address) -> TransactWriteItem {
+        let former = FormerRecord { identity: identity_of(address) };
+        let item = item::item(Key::formerly(self.tenant, contact, address), "former-identity", &former);
+        Expression::new().into_put(self.table(), item)
     }
 
     /// Puts one conversation in the place of two.
