@@ -221,6 +221,11 @@ async fn a_conversation_that_many_workers_begin_at_once_is_given_once() {
 #[tokio::test]
 async fn newcomers_who_come_at_once_are_shared_out_evenly() {
     let lab = staffed(&["berta", "carla", "delia"]).await;
+    // Two of the three have had their turn, so it is the third's.
+    for number in [90, 91] {
+        let text = lab.text(&phone(&format!("54911555500{number}")), &format!("wamid.{number}"), 0, "hola");
+        lab.deliver(&[text]).await;
+    }
     let texts: Vec<_> = (0..12)
         .map(|number| lab.text(&phone(&format!("54911555500{number:02}")), &format!("wamid.{number}"), 0, "hola"))
         .collect();
@@ -230,10 +235,10 @@ async fn newcomers_who_come_at_once_are_shared_out_evenly() {
         *given.entry(conversation.assigned_to_id.map(|user| user.as_str().to_owned())).or_default() += 1;
     }
     let counts: Vec<usize> = given.values().copied().collect();
-    assert_eq!(counts.iter().sum::<usize>(), 12, "{given:?}");
+    assert_eq!(counts.iter().sum::<usize>(), 14, "{given:?}");
     assert!(given.len() == 3 && !given.contains_key(&None), "somebody was passed over: {given:?}");
     // In a crowd, order gives way to speed; nobody gets most of it.
-    assert!(counts.iter().all(|count| (2..=6).contains(count)), "{given:?}");
+    assert!(counts.iter().all(|count| (3..=7).contains(count)), "{given:?}");
 }
 
 #[tokio::test]

@@ -2,16 +2,18 @@
 
 use crate::world::{Tenant, eventually, now};
 use futures_util::future::join_all;
+use inbound::Inbound;
 use jiff::SignedDuration;
 use recado_domain::contact::Identities;
 use recado_domain::ids::CustomerId;
 use recado_domain::personal::Personal;
 use recado_domain::phone::{AreaCode, Phone};
+use recado_domain::preference::{Preference, PreferenceSource};
 use recado_store::{ChangedContact, ContactChange, Conversation, Customer, KeptCustomer, TenantStore};
 use recado_testkit::stack::{http, send};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use stories::lab::{Lab, phone, phone_and_bsuid};
+use stories::lab::{Lab, phone, phone_and_bsuid, sqs_event};
 use stories::proxy::{Fault, Proxy};
 
 const LUCIA: &str = "5491155551234";
@@ -265,44 +267,92 @@ async fn of_contact(lab: &Lab, conversation: &Conversation) -> Option<CustomerId
     lab.tenant().await.contact(conversation.contact_id).await.unwrap().unwrap().link.id
 }
 
+/// Lets two things happen at once: the first is planned, then the second happens whole, then the first lands.
+/// Of the first's transactions, the one of this number is held up in between.
+async fn overtaken<A, B>(proxy: &Proxy, held_up: u64, first: impl Future<Output = A>, second: impl Future<Output = B>) {
+    let made = || proxy.calls().get("TransactWriteItems").map_or(0, |calls| calls.made);
+    let before = made();
+    for _ in 1..held_up {
+        proxy.next("TransactWriteItems", Fault::Nothing);
+    }
+    for _ in 0..2 {
+        proxy.next("TransactWriteItems", Fault::ErrorBefore);
+    }
+    let second = async {
+        while made() < before + held_up {
+            tokio::task::yield_now().await;
+        }
+        second.await;
+    };
+    tokio::join!(first, second);
+}
+
+async fn take(worker: &Inbound, text: &str) {
+    let response = worker.handle(sqs_event(&[text.to_owned()])).await;
+    assert!(response.batch_item_failures.is_empty(), "not taken: {response:?}");
+}
+
 #[tokio::test]
 async fn a_customer_entered_while_their_first_message_is_being_stored_is_linked_whichever_lands_first() {
-    let transactions = |proxy: &Proxy| proxy.calls().get("TransactWriteItems").map_or(0, |calls| calls.made);
     for message_is_planned_first in [true, false] {
         let lab = Lab::new().await;
         let proxy = Proxy::start(&lab.stack.aws.endpoint).await;
+        let (direct, delayed) = (lab.tenant().await, lab.tenant_through(&proxy).await);
         let new = customer(&lab, 1, &["11 5555-1234"]);
-        let text = [lab.text(&phone(LUCIA), "wamid.first", 0, "hola")];
-        // What is planned first, on what it reads, lands last.
-        for _ in 0..2 {
-            proxy.next("TransactWriteItems", Fault::ErrorBefore);
-        }
-        let planned = async {
-            while transactions(&proxy) == 0 {
-                tokio::task::yield_now().await;
-            }
-        };
+        let text = lab.text(&phone(LUCIA), "wamid.first", 0, "hola");
         if message_is_planned_first {
             let worker = lab.inbound_through(&proxy);
-            let delivery = worker.handle(stories::lab::sqs_event(&text));
-            let entry = async {
-                planned.await;
-                enter(&lab.tenant().await, new).await
-            };
-            let (response, _) = tokio::join!(delivery, entry);
-            assert!(response.batch_item_failures.is_empty(), "not taken: {response:?}");
+            overtaken(&proxy, 1, take(&worker, &text), enter(&direct, new)).await;
         } else {
-            let store = lab.tenant_through(&proxy).await;
-            let delivery = async {
-                planned.await;
-                lab.deliver(&text).await;
-            };
-            tokio::join!(enter(&store, new), delivery);
+            overtaken(&proxy, 1, enter(&delayed, new), take(&lab.inbound, &text)).await;
         }
         let expected = Some(CustomerId::from_bits(1));
         assert_eq!(linked(&lab).await, expected, "the message was planned first: {message_is_planned_first}");
         assert_eq!(lab.inbox().await[0].unread_count, 1);
     }
+}
+
+#[tokio::test]
+async fn a_conversation_that_begins_with_a_known_contact_shows_their_customer_whichever_lands_first() {
+    for planned_first in ["nothing", "the message", "the match"] {
+        let lab = Lab::new().await;
+        let proxy = Proxy::start(&lab.stack.aws.endpoint).await;
+        let (direct, delayed) = (lab.tenant().await, lab.tenant_through(&proxy).await);
+        // Known by what they said in WhatsApp's settings; they never wrote.
+        let said = Preference { wanted: true, at: lab.now(), source: PreferenceSource::WhatsApp };
+        direct.record_preference(&lab.number, &phone(LUCIA), &said, lab.now()).await.unwrap();
+        let new = customer(&lab, 1, &["11 5555-1234"]);
+        let text = lab.text(&phone(LUCIA), "wamid.first", 0, "hola");
+        match planned_first {
+            // The first transaction only finds out that there is no conversation yet.
+            "the message" => {
+                let worker = lab.inbound_through(&proxy);
+                overtaken(&proxy, 2, take(&worker, &text), enter(&direct, new)).await;
+            }
+            // The first transaction keeps the customer, the second one links.
+            "the match" => overtaken(&proxy, 2, enter(&delayed, new), take(&lab.inbound, &text)).await,
+            _ => {
+                enter(&direct, new).await;
+                take(&lab.inbound, &text).await;
+            }
+        }
+        assert_eq!(linked(&lab).await, Some(CustomerId::from_bits(1)), "planned first: {planned_first}");
+    }
+}
+
+#[tokio::test]
+async fn a_match_that_is_planned_while_its_customer_loses_the_phone_links_nobody() {
+    let lab = Lab::new().await;
+    let proxy = Proxy::start(&lab.stack.aws.endpoint).await;
+    let (direct, delayed) = (lab.tenant().await, lab.tenant_through(&proxy).await);
+    lab.deliver(&[lab.text(&phone(LUCIA), "wamid.first", 0, "hola")]).await;
+    let new = customer(&lab, 1, &["11 5555-1234"]);
+    let corrected = async {
+        let after = Customer { phones: Vec::new(), ..new.clone() };
+        direct.change_customer(&new, after, lab.now()).await.unwrap();
+    };
+    overtaken(&proxy, 2, enter(&delayed, new.clone()), corrected).await;
+    assert_eq!(linked(&lab).await, None, "they have nothing in common any more");
 }
 
 #[tokio::test]
@@ -445,7 +495,7 @@ async fn nobody_who_is_known_costs_a_read_more_and_a_newcomer_costs_one() {
         let calls = || proxy.calls().into_iter().map(|(name, calls)| (name, calls.made)).collect::<BTreeMap<_, _>>();
         let before = calls();
         let text = lab.text(&phone(number), wamid, 0, "hola");
-        let response = worker.handle(stories::lab::sqs_event(&[text])).await;
+        let response = worker.handle(sqs_event(&[text])).await;
         assert!(response.batch_item_failures.is_empty(), "not taken: {response:?}");
         let mut after = calls();
         for (name, count) in before {
