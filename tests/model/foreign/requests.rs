@@ -18,7 +18,7 @@ use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rand::RngExt;
 use rand::rngs::StdRng;
-use recado_domain::ids::{ContactId, ConversationId, MessageId, TenantId};
+use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId, TenantId};
 use recado_ingest::Replay;
 use recado_platform::bucket::Bucket;
 use recado_platform::intake::IntakeBucket;
@@ -61,6 +61,10 @@ const fn post(path: &'static str, id: &'static str, body: &'static [(&'static st
     Route { method: "POST", path, id, body: Some(body), is_deployments: false }
 }
 
+const fn patch(path: &'static str, id: &'static str, body: &'static [(&'static str, &'static str)]) -> Route {
+    Route { method: "PATCH", path, id, body: Some(body), is_deployments: false }
+}
+
 const fn of_deployment(route: Route) -> Route {
     Route { is_deployments: true, ..route }
 }
@@ -72,6 +76,11 @@ const REPLAYING: &[(&str, &str)] =
 const REGISTERING: &[(&str, &str)] =
     &[("phoneNumberId", "number"), ("wabaId", "waba"), ("members.0.userId", "user"), ("tenantId", "tenant")];
 
+const LINKING: &[(&str, &str)] = &[("customerId", "customer"), ("id", "contact")];
+const ENTERING: &[(&str, &str)] = &[("id", "customer"), ("tenantId", "tenant")];
+const CHANGING: &[(&str, &str)] = &[("id", "customer"), ("tenantId", "tenant"), ("contactId", "contact")];
+const BEING: &[(&str, &str)] = &[("userId", "user"), ("tenantId", "tenant")];
+
 /// Every route of the API. One that is missing here fails [`every_route_is_tried`].
 const ROUTES: &[Route] = &[
     get("/conversations", ""),
@@ -79,6 +88,14 @@ const ROUTES: &[Route] = &[
     get("/conversations/{id}/messages", "conversation"),
     post("/conversations/{id}/messages", "conversation", SENDING),
     get("/messages/{id}/media", "message"),
+    get("/contacts/{id}", "contact"),
+    patch("/contacts/{id}", "contact", LINKING),
+    post("/customers", "", ENTERING),
+    get("/customers/{id}", "customer"),
+    patch("/customers/{id}", "customer", CHANGING),
+    get("/me", ""),
+    patch("/me", "", BEING),
+    get("/users", ""),
     of_deployment(post("/tenants", "", REGISTERING)),
     get("/webhook-logs", ""),
     get("/webhook-logs/{id}", "event"),
@@ -168,8 +185,27 @@ impl Desk {
         let town = Town::new(tenants).await;
         let router = router(api(&town, &JwkSet { keys: vec![jwk] }));
         let mut desk = Self { town, router, key };
+        desk.enter_customers().await;
         desk.collect_cursors().await;
         desk
+    }
+
+    /// Lets every tenant have customers.
+    async fn enter_customers(&mut self) {
+        for place in 0..self.town.tenants.len() {
+            let token = self.token_of(place, 0);
+            let mut customers = Vec::new();
+            for number in 0..2 {
+                let customer =
+                    json!({"name": format!("cliente {number}"), "emails": [format!("c{number}@t{place}.example")]});
+                let (status, body) = self.ask("POST", "/customers", Some(&token), None, Some(&customer)).await;
+                assert_eq!(status, 201, "a customer of tenant {place}: {body}");
+                let body: Value = serde_json::from_str(&body).unwrap();
+                customers.push(body["id"].as_str().unwrap().to_owned());
+            }
+            self.town.tenants[place].ids.insert("customer", customers);
+        }
+        self.town.look_anew().await;
     }
 
     /// Lets every tenant ask for the first page of each of its lists, so that there are cursors to steal.
@@ -243,7 +279,8 @@ impl Desk {
             let (mut path, mut path_of_nothing) = (route.path.to_owned(), None);
             if route.path.contains("{id}") {
                 // Mostly an id of the right kind, sometimes of another one.
-                let kinds = ["conversation", "message", "event", "contact", "tenant", "user", "number", "client"];
+                let kinds =
+                    ["conversation", "message", "event", "contact", "customer", "tenant", "user", "number", "client"];
                 let kind = if random.random_bool(0.8) { route.id } else { kinds[random.random_range(0..kinds.len())] };
                 let (id, is_foreign) = pick(kind, random);
                 path = route.path.replace("{id}", &id);
@@ -266,14 +303,14 @@ impl Desk {
                 let mut body = base_of(fields, random);
                 for (name, of) in fields {
                     // Names that the route does not know are tried less often: they are refused at once.
-                    let is_known = body.pointer(&pointer(name)).is_some() || *name == "cursor";
+                    let is_known = body.pointer(&pointer(name)).is_some() || matches!(*name, "cursor" | "customerId");
                     if random.random_bool(if is_known { 0.7 } else { 0.1 }) {
                         let (id, is_foreign) = pick(of, random);
                         match name.split_once('.') {
                             Some(_) => *body.pointer_mut(&pointer(name)).unwrap() = json!(id),
                             None => body[*name] = json!(id),
                         }
-                        aims |= is_foreign && *name == "cursor";
+                        aims |= is_foreign && matches!(*name, "cursor" | "customerId");
                     }
                 }
                 body
@@ -350,6 +387,18 @@ fn base_of(fields: &[(&str, &str)], random: &mut StdRng) -> Value {
         let member = json!({"userId": "somebody", "email": "x@y.example", "name": "X", "role": "admin"});
         return json!({"name": "X", "phoneNumberId": "1", "wabaId": "2", "accessToken": "t", "members": [member]});
     }
+    if fields == LINKING {
+        return json!({"email": "x@y.example"});
+    }
+    if fields == ENTERING {
+        return json!({"name": "X", "phones": ["11 5555-1234"]});
+    }
+    if fields == CHANGING {
+        return json!({"version": 1, "name": "X"});
+    }
+    if fields == BEING {
+        return json!({"online": random.random_bool(0.5)});
+    }
     json!({})
 }
 
@@ -364,6 +413,7 @@ fn of_nothing(kind: &str, random: &mut StdRng) -> String {
         "conversation" => ConversationId::from_bits(bits).to_string(),
         "message" => MessageId::from_bits(bits).to_string(),
         "contact" => ContactId::from_bits(bits).to_string(),
+        "customer" => CustomerId::from_bits(bits).to_string(),
         "tenant" => TenantId::from_bits(bits).to_string(),
         "event" => format!("{:013}-{bits:032x}", 1_795_171_200_000_u64),
         _ => format!("{bits}"),

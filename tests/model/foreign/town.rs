@@ -108,6 +108,11 @@ impl Town {
         self.known = now;
     }
 
+    /// Takes what is there now for how everybody left it.
+    pub(crate) async fn look_anew(&mut self) {
+        self.known = self.look().await;
+    }
+
     async fn look(&self) -> Vec<BTreeMap<String, String>> {
         let mut found = vec![BTreeMap::new(); self.tenants.len()];
         for item in self.hub.items().await {
