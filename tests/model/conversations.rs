@@ -277,6 +277,8 @@ impl Story {
             What::EchoRevoke(of) => echoes(message("revoke", json!({"original_message_id": echoed(of)}))),
             What::Past(of) => self.past(place, of),
             What::Prefer(wanted) => {
+                // Likewise: a preference makes nobody known by more than they were.
+                let from = self.known_as(place, if event.by == By::Both { By::Phone } else { event.by });
                 let who = json!({"wa_id": from["from"], "user_id": from["from_user_id"]});
                 let value = if *wanted { "resume" } else { "stop" };
                 let said = json!({"category": "marketing_messages", "value": value, "timestamp": seconds(at)});

@@ -265,8 +265,12 @@ fn try_all<T: std::fmt::Debug>(
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let cases = how_many("RECADO_MODEL_CASES", cases);
-    let mut runner =
-        TestRunner::new(Config { cases, max_shrink_iters: 200, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config {
+        cases,
+        max_shrink_iters: how_many("PROPTEST_MAX_SHRINK_ITERS", 100),
+        failure_persistence: None,
+        ..Config::default()
+    });
     let count = RefCell::new(Count::default());
     let outcome = runner.run(any, |case| runtime.block_on(test(&case, &count)));
     let Count { cases, events, deliveries, batches, faults, items } = count.into_inner();
@@ -289,7 +293,7 @@ fn of_story(story: &Story, sent: &[MessageId]) -> Vec<Happening> {
 
 #[test]
 fn whatever_is_said_ends_the_same_in_any_order() {
-    try_all("stories", 150, &any_case(any_story(1..25)), async |case, count| {
+    try_all("stories", 120, &any_case(any_story(1..25)), async |case, count| {
         ends_alike(case, |sent| of_story(&case.told, sent), case.told.is_ordered, count).await
     });
 }

@@ -251,11 +251,19 @@ impl TenantStore {
                 }
             }
         }
+        for address in addresses(&goes_on.identities) {
+            if !identities.contains(&address) {
+                identities.push(address);
+            }
+        }
         for (address, record) in self.identities(&identities.iter().collect::<Vec<_>>()).await? {
-            if record.contact == loser {
-                let link = IdentityRecord { contact: survivor, ..record };
+            // Whoever has the phone is known by the id as well from now on, so that another id with it is somebody else.
+            let bsuid = record.bsuid.clone().or_else(|| known_by.bsuid.clone().filter(|_| record.until.is_none()));
+            let is_news = record.contact == loser || (record.contact == survivor && bsuid != record.bsuid);
+            if is_news {
+                let unchanged = Expression::new().when("#contact = :holder").value(":holder", record.contact);
+                let link = IdentityRecord { contact: survivor, bsuid, ..record };
                 let item = item::item(Key::identity(self.tenant, &address), "identity", &link);
-                let unchanged = Expression::new().when("#contact = :loser").value(":loser", loser);
                 writes.push(unchanged.into_put(self.table(), item));
                 writes.push(self.known_by_write(survivor, &address));
             }

@@ -424,7 +424,7 @@ fn of_nothing(kind: &str, random: &mut StdRng) -> String {
 fn no_request_reaches_another_tenant_whatever_ids_it_names() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
-        let attempts = how_many("RECADO_MODEL_ATTEMPTS", 8_000) as usize;
+        let attempts = how_many("RECADO_MODEL_ATTEMPTS", 5_000) as usize;
         let mut desk = Desk::new(TENANTS).await;
         let mut random = random();
         let (mut made, mut ids) = (0, 0);

@@ -201,7 +201,7 @@ impl Attempt<'_> {
 fn an_app_reaches_no_other_tenant_whatever_ids_its_webhooks_name() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
-        let attempts = how_many("RECADO_MODEL_ATTEMPTS", 8_000) as usize;
+        let attempts = how_many("RECADO_MODEL_ATTEMPTS", 5_000) as usize;
         let mut town = Town::new(TENANTS).await;
         let mut random = random();
         let (mut made, mut ids, mut refused) = (0, 0, 0);
