@@ -174,7 +174,10 @@ async fn every_run_tells_in_one_line_what_it_counted_and_nothing_else() {
     let large = json!({"entry": "x".repeat(3 * 1024 * 1024)});
     assert_eq!(run(stack, "webhook", &webhook(&large, true)).await, json!({"BodyTooLarge": 1}));
     let foreign = json!({"object": "page"});
-    assert_eq!(run(stack, "webhook", &webhook(&foreign, true)).await, json!({"SignatureVerified": 1}));
+    assert_eq!(
+        run(stack, "webhook", &webhook(&foreign, true)).await,
+        json!({"SignatureVerified": 1, "UnreadableReceived": 1})
+    );
 
     let message = |wamid: &str| {
         let raw = json!({"from": "5491155551234", "id": wamid, "timestamp": now().to_string(), "type": "text",
