@@ -17,8 +17,10 @@ use recado_domain::ids::{
 };
 use recado_domain::message::MessageType;
 use recado_domain::personal::Personal;
+use recado_domain::policy::Policy;
 use recado_domain::tenant::Role;
 use recado_ingest::Archive;
+use recado_platform::aws::SdkConfig;
 use recado_platform::bucket::Bucket;
 use recado_platform::clock::Clock;
 use recado_platform::intake::IntakeBucket;
@@ -54,6 +56,7 @@ pub struct Lab {
     dynamo: aws_sdk_dynamodb::Client,
     sqs: aws_sdk_sqs::Client,
     table: String,
+    stream: String,
     queue_url: String,
     key: String,
     first: Occupant,
@@ -68,7 +71,13 @@ impl Lab {
 
     /// A lab with one tenant.
     pub async fn new() -> Self {
-        Self::on(stack()).await
+        Self::on(stack(), &Staff::default()).await
+    }
+
+    /// A lab whose tenant has decided this, and has these agents besides its administrator.
+    pub async fn staffed(policy: Policy, agents: &[&str]) -> Self {
+        let agents = agents.iter().map(|agent| (*agent).to_owned()).collect();
+        Self::on(stack(), &Staff { policy, agents }).await
     }
 
     /// A lab whose calls to AWS go through a proxy, which lets them go wrong if asked to.
@@ -76,10 +85,10 @@ impl Lab {
         let mut stack = stack();
         let proxy = Proxy::start(&stack.aws.endpoint).await;
         stack.aws.endpoint = proxy.url().to_owned();
-        (Self::on(stack).await, proxy)
+        (Self::on(stack, &Staff::default()).await, proxy)
     }
 
-    async fn on(stack: Stack) -> Self {
+    async fn on(stack: Stack, staff: &Staff) -> Self {
         let config = stack.sdk_config();
         let (dynamo, sqs, kms) = (
             aws_sdk_dynamodb::Client::new(&config),
@@ -88,7 +97,7 @@ impl Lab {
         );
         let id = fresh_digits();
         let table = format!("lab-{id}");
-        copy_of_table(&dynamo, &stack.aws.table, &table).await;
+        let stream = copy_of_table(&dynamo, &stack.aws.table, &table).await;
         let queue = sqs.create_queue().queue_name(format!("lab-{id}")).send().await.unwrap();
         let queue_url = queue.queue_url.unwrap();
         let key = kms.create_key().send().await.unwrap().key_metadata.unwrap().key_id;
@@ -99,7 +108,7 @@ impl Lab {
         let store = Store::new(dynamo.clone(), table.as_str());
         let vault = Vault::new(kms, key.clone(), clock.clone());
 
-        let first = Occupant::move_in(&stack, &store, &vault, clock.now()).await;
+        let first = Occupant::move_in(&stack, &store, &vault, staff, clock.now()).await;
         Self {
             inbound: Inbound::new(store.clone(), archive_of(&stack), clock.clone()),
             media: Media {
@@ -123,6 +132,7 @@ impl Lab {
             dynamo,
             sqs,
             table,
+            stream,
             queue_url,
             key,
             time,
@@ -137,7 +147,7 @@ impl Lab {
 
     /// One more tenant on the same table.
     pub async fn another_tenant(&self) -> Occupant {
-        Occupant::move_in(&self.stack, &self.store, &self.outbound.vault, self.now()).await
+        Occupant::move_in(&self.stack, &self.store, &self.outbound.vault, &Staff::default(), self.now()).await
     }
 
     /// The tenant that was here first.
@@ -148,6 +158,11 @@ impl Lab {
     /// The name of the table.
     pub fn table(&self) -> &str {
         &self.table
+    }
+
+    /// The table's stream.
+    pub fn stream(&self) -> &str {
+        &self.stream
     }
 
     /// The KMS key of the tenants' tokens.
@@ -226,13 +241,17 @@ impl Lab {
 
     /// The agent writes.
     pub async fn compose(&self, conversation: ConversationId, text: &str) -> MessageId {
-        let known = self.tenant().await.conversation(conversation).await.unwrap().unwrap();
-        self.compose_on(known, text).await
+        let tenant = self.tenant().await;
+        let known = tenant.conversation(conversation).await.unwrap().unwrap();
+        self.compose_in(&tenant, known, text).await
     }
 
     /// The agent writes, knowing the conversation as it was.
     pub async fn compose_on(&self, known: Conversation, text: &str) -> MessageId {
-        let tenant = self.tenant().await;
+        self.compose_in(&self.tenant().await, known, text).await
+    }
+
+    async fn compose_in(&self, tenant: &TenantStore, known: Conversation, text: &str) -> MessageId {
         let draft = Draft {
             client_message_id: ClientMessageId::parse(text).unwrap(),
             kind: MessageType::Text,
@@ -339,11 +358,31 @@ impl Lab {
         self.raw_items().await.iter().filter(|item| text(item, "entity") == Some(entity)).count()
     }
 
+    /// How many items stand for work that is not done: they have a due date, or wait for their message.
+    pub async fn unfinished(&self) -> usize {
+        let waits = |item: &HashMap<_, _>| text(item, "entity").is_some_and(|entity| entity.starts_with("early-"));
+        self.raw_items().await.iter().filter(|item| item.contains_key("duePk") || waits(item)).count()
+    }
+
     /// Every queue message that is parked, whoever it is for.
     pub async fn parked(&self) -> Vec<String> {
         let items = self.raw_items().await;
         let parked = items.iter().filter(|item| text(item, "entity") == Some("parked"));
         parked.map(|item| text(item, "body").unwrap().to_owned()).collect()
+    }
+
+    /// The tenant's data, as another worker sees it whose calls go through this proxy.
+    pub async fn tenant_through(&self, proxy: &Proxy) -> TenantStore {
+        let client = aws_sdk_dynamodb::Client::new(&self.stack.sdk_config_at(proxy.url()));
+        let store = Store::new(client, self.table());
+        let membership = store.memberships(&self.first.user).await.unwrap().remove(0);
+        store.of_member(&membership)
+    }
+
+    /// Takes an item away, past all code of ours.
+    pub async fn remove_raw(&self, item: &HashMap<String, AttributeValue>) {
+        let key = ["pk", "sk"].map(|name| (name.to_owned(), item[name].clone()));
+        self.dynamo.delete_item().table_name(&self.table).set_key(Some(key.into())).send().await.unwrap();
     }
 
     /// Puts an item there, past all code of ours.
@@ -359,13 +398,22 @@ pub struct Occupant {
     pub number: PhoneNumberId,
     /// The number's account.
     pub waba: WabaId,
-    /// Its only member.
+    /// Its administrator.
     pub user: UserId,
+    /// Its agents, if it has any.
+    pub agents: Vec<UserId>,
+}
+
+/// What a tenant has decided, and who works there besides the administrator.
+#[derive(Debug, Default)]
+struct Staff {
+    policy: Policy,
+    agents: Vec<String>,
 }
 
 impl Occupant {
     /// Registers a tenant whose number the simulated Meta knows, and reports no statuses for.
-    async fn move_in(stack: &Stack, store: &Store, vault: &Vault, now: Timestamp) -> Self {
+    async fn move_in(stack: &Stack, store: &Store, vault: &Vault, staff: &Staff, now: Timestamp) -> Self {
         let id = fresh_digits();
         let (number, waba) = (PhoneNumberId::parse(&id).unwrap(), WabaId::parse(format!("1{id}")).unwrap());
         let token = format!("token-{id}");
@@ -374,32 +422,60 @@ impl Occupant {
         let tenant = TenantId::from_bits(rand::random());
         let user = UserId::parse(format!("user-{id}")).unwrap();
         let encrypted_token = vault.seal(tenant, Purpose::AccessToken, &token.into()).await.unwrap();
-        let new = NewTenant {
-            id: tenant,
-            name: "Laboratorio".to_owned(),
-            number: Number {
-                phone_number_id: number.clone(),
-                waba_id: waba.clone(),
-                app: AppKey::parse("default").unwrap(),
-                status: NumberStatus::Active,
-                encrypted_token,
-                display_phone_number: None,
-            },
-            members: vec![NewMember {
-                user: user.clone(),
-                role: Role::Admin,
-                email: Personal::new("lab@story.example".to_owned()),
-                name: Personal::new("Ana".to_owned()),
-            }],
-        };
+        let agents: Vec<UserId> =
+            staff.agents.iter().map(|agent| UserId::parse(format!("{agent}-{id}")).unwrap()).collect();
+        let at = Home { number: number.clone(), waba: waba.clone(), app: AppKey::parse("default").unwrap() };
+        let mut people = vec![(user.as_str(), Role::Admin)];
+        people.extend(agents.iter().map(|agent| (agent.as_str(), Role::Agent)));
+        let new = NewTenant { policy: staff.policy.clone(), ..registration(tenant, at, encrypted_token, &people) };
         store.register(&new, now).await.unwrap();
-        Self { number, waba, user }
+        Self { number, waba, user, agents }
+    }
+}
+
+/// Where a tenant can be reached.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// Its number.
+    pub number: PhoneNumberId,
+    /// The number's account.
+    pub waba: WabaId,
+    /// The Meta app that receives for the number.
+    pub app: AppKey,
+}
+
+/// A tenant to be registered, with these people.
+pub fn registration(tenant: TenantId, home: Home, encrypted_token: Vec<u8>, people: &[(&str, Role)]) -> NewTenant {
+    let member = |(user, role): &(&str, Role)| NewMember {
+        user: UserId::parse(*user).unwrap(),
+        role: *role,
+        email: Personal::new(format!("{user}@story.example")),
+        name: Personal::new(format!("Ana {user}")),
+    };
+    NewTenant {
+        id: tenant,
+        name: format!("Laboratorio {tenant}"),
+        number: Number {
+            phone_number_id: home.number,
+            waba_id: home.waba,
+            app: home.app,
+            status: NumberStatus::Active,
+            encrypted_token,
+            display_phone_number: Some("+54 9 11 5000-1234".to_owned()),
+        },
+        members: people.iter().map(member).collect(),
+        policy: Policy::default(),
     }
 }
 
 /// Where workers keep large events, and the log's length.
 pub fn archive_of(stack: &Stack) -> Archive {
-    Archive { bucket: IntakeBucket::new(&stack.sdk_config(), stack.aws.intake_bucket.as_str()), log_days: 30 }
+    archive_with(stack, &stack.sdk_config())
+}
+
+/// The same, with these clients.
+pub fn archive_with(stack: &Stack, config: &SdkConfig) -> Archive {
+    Archive { bucket: IntakeBucket::new(config, stack.aws.intake_bucket.as_str()), log_days: 30 }
 }
 
 /// Somebody who is known by their phone.
@@ -422,7 +498,7 @@ pub fn sqs_event(bodies: &[String]) -> SqsEvent {
     serde_json::from_value(json!({"Records": records.collect::<Vec<_>>()})).unwrap()
 }
 
-async fn copy_of_table(dynamo: &aws_sdk_dynamodb::Client, of: &str, name: &str) {
+async fn copy_of_table(dynamo: &aws_sdk_dynamodb::Client, of: &str, name: &str) -> String {
     let described = dynamo.describe_table().table_name(of).send().await.unwrap().table.unwrap();
     let index = |index: &GlobalSecondaryIndexDescription| {
         GlobalSecondaryIndex::builder()
@@ -432,14 +508,18 @@ async fn copy_of_table(dynamo: &aws_sdk_dynamodb::Client, of: &str, name: &str) 
             .build()
             .unwrap()
     };
-    dynamo
-        .create_table()
+    let create = dynamo.create_table();
+    create
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
         .set_attribute_definitions(described.attribute_definitions.clone())
         .set_key_schema(described.key_schema.clone())
         .set_global_secondary_indexes(Some(described.global_secondary_indexes().iter().map(index).collect()))
+        .set_stream_specification(described.stream_specification.clone())
         .send()
         .await
-        .unwrap();
+        .unwrap()
+        .table_description
+        .and_then(|table| table.latest_stream_arn)
+        .expect("the table has a stream, as the deployed one has")
 }

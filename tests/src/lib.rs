@@ -1,13 +1,17 @@
 //! What the stories and the chaos run share.
 //!
 //! - [`chaos`] runs everything at once, with faults, and counts what is lost or done twice.
+//! - [`cost`] counts what a message costs in calls to AWS.
 //! - [`lab`] runs the workers' own code here, on a table of a test's own and with a clock that it sets.
 //! - [`proxy`] stands between the functions and the AWS emulator, and lets calls go wrong.
+//! - [`queues`] are a lab's own, with a webhook in front of them.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 pub mod chaos;
+pub mod cost;
 pub mod lab;
 pub mod proxy;
+pub mod queues;
 
 use recado_testkit::stack::Stack;
 use recado_testkit::template::repository;

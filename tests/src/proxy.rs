@@ -2,7 +2,8 @@
 //!
 //! The emulator never throttles, never loses an answer and its indexes never lag; AWS does all of
 //! that. What goes wrong is either asked for, call by call ([`Proxy::next`]), or happens to a share of
-//! all calls ([`Proxy::everywhere`]), drawn from a seed. Every call is counted.
+//! all calls ([`Proxy::everywhere`]), drawn from a seed. Every call is counted, and of the table's calls the
+//! capacity that they consume.
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -11,6 +12,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::Ipv4Addr;
@@ -44,16 +46,31 @@ pub enum Fault {
     EntryRefused,
 }
 
+/// The operations that say what they consume.
+const METERED: [&str; 9] = [
+    "GetItem",
+    "BatchGetItem",
+    "Query",
+    "PutItem",
+    "UpdateItem",
+    "DeleteItem",
+    "BatchWriteItem",
+    "TransactWriteItems",
+    "TransactGetItems",
+];
+
 /// How long a slow call takes longer. Long enough for others to come in between.
 const SLOW: Duration = Duration::from_millis(30);
 
 /// How a kind of call fared.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Calls {
     /// How many there were.
     pub made: u64,
     /// How many bytes their bodies had.
     pub bytes: u64,
+    /// What they consumed of the table, in its request units.
+    pub units: f64,
     /// How many went wrong, and how.
     pub faults: BTreeMap<Fault, u64>,
 }
@@ -162,6 +179,17 @@ impl Call {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
+    /// The body as it is passed on: a call to the table also asks what it consumes.
+    fn metered(&self) -> Bytes {
+        let target = self.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+        let is_metered =
+            target.is_some_and(|target| target.starts_with("DynamoDB_")) && METERED.contains(&self.operation.as_str());
+        match self.body.strip_prefix(b"{") {
+            Some(rest) if is_metered => [br#"{"ReturnConsumedCapacity":"TOTAL","#, rest].concat().into(),
+            _ => self.body.clone(),
+        }
+    }
+
     fn asks_an_index(&self) -> bool {
         self.operation == "Query" && self.json()["IndexName"].is_string()
     }
@@ -262,12 +290,39 @@ async fn ask(inner: &Inner, call: &Call) -> Result<(StatusCode, HeaderMap, Bytes
         headers.remove(own);
     }
     let url = format!("{}{}", inner.upstream, call.path);
-    let answer = inner.http.request(call.method.clone(), url).headers(headers).body(call.body.clone()).send().await?;
+    let answer = inner.http.request(call.method.clone(), url).headers(headers).body(call.metered()).send().await?;
     let (status, mut headers) = (answer.status(), answer.headers().clone());
     for own in [header::TRANSFER_ENCODING, header::CONTENT_LENGTH, header::CONNECTION] {
         headers.remove(own);
     }
-    Ok((status, headers, answer.bytes().await?))
+    let body = answer.bytes().await?;
+    inner.rules().calls.entry(call.operation.clone()).or_default().units += consumed(&body);
+    Ok((status, headers, body))
+}
+
+/// What an answer of the table says that the call consumed.
+fn consumed(answer: &[u8]) -> f64 {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        consumed_capacity: Consumed,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Consumed {
+        OfOne(Units),
+        OfEach(Vec<Units>),
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Units {
+        capacity_units: f64,
+    }
+    match serde_json::from_slice(answer) {
+        Ok(Answer { consumed_capacity: Consumed::OfOne(units) }) => units.capacity_units,
+        Ok(Answer { consumed_capacity: Consumed::OfEach(all) }) => all.iter().map(|units| units.capacity_units).sum(),
+        Err(_) => 0.0,
+    }
 }
 
 /// Lets all messages of a batch through but one, which the queue says that it has not taken.

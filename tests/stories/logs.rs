@@ -19,7 +19,7 @@ async fn logs(stack: &Stack, operation: &str, request: &Value) -> Value {
 }
 
 /// Every line of every function's log.
-async fn lines(stack: &Stack) -> Vec<(String, String)> {
+pub(crate) async fn lines(stack: &Stack) -> Vec<(String, String)> {
     let prefix = format!("/aws/lambda/{}-", stack.aws.stack_name);
     let groups = logs(stack, "DescribeLogGroups", &json!({"logGroupNamePrefix": prefix})).await;
     let mut lines = Vec::new();

@@ -5,13 +5,18 @@
 //! of `cargo xtask up` is used.
 #![allow(clippy::unwrap_used, reason = "a story stops at the first surprise")]
 
+mod account;
 mod api;
+mod assignment;
 mod changes;
+mod cost;
+mod customers;
 mod events;
 mod identities;
 mod ingest;
 mod logs;
 mod media;
+mod metrics;
 mod preferences;
 mod quiet;
 mod races;

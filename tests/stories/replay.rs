@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::personal::Personal;
+use recado_domain::policy::Policy;
 use recado_domain::tenant::Role;
 use recado_ingest::Replay;
 use recado_platform::queue::Queue;
@@ -248,6 +249,7 @@ fn claim_of(number: &PhoneNumberId) -> NewTenant {
             email: Personal::new("nueva@story.example".to_owned()),
             name: Personal::new("Nueva".to_owned()),
         }],
+        policy: Policy::default(),
     }
 }
 

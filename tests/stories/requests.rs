@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use jiff::SignedDuration;
 use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::personal::Personal;
+use recado_domain::policy::Policy;
 use recado_domain::tenant::Role;
 use recado_domain::throttle::Rate;
 use recado_ingest::Replay;
@@ -155,6 +156,7 @@ async fn agent_of_a_new_tenant(lab: &Lab) -> String {
             email: Personal::new(email.clone()),
             name: Personal::new("Ana".to_owned()),
         }],
+        policy: Policy::default(),
     };
     lab.store.register(&new, lab.now()).await.unwrap();
     lab.stack.sign_in(&email, "Story-password-1").await.unwrap()

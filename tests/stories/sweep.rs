@@ -12,6 +12,12 @@ async fn without_fanout(stack: &Stack) -> Stack {
     let name = format!("quiet-{}", fresh_digits());
     let cloudformation = aws_sdk_cloudformation::Client::new(&stack.sdk_config());
     let template = cloudformation.get_template().stack_name(&stack.aws.stack_name).send().await.unwrap();
+    let s3 = aws_sdk_s3::config::Builder::from(&stack.sdk_config()).force_path_style(true);
+    let s3 = aws_sdk_s3::Client::from_conf(s3.build());
+    s3.create_bucket().bucket(&name).send().await.unwrap();
+    let body = template.template_body.unwrap().into_bytes();
+    s3.put_object().bucket(&name).key("template").body(body.into()).send().await.unwrap();
+    let url = format!("{}/{name}/template", stack.aws.endpoint);
     let parameters = [
         ("AppSecret", stack.meta.app_secret.as_str()),
         ("VerifyToken", &stack.meta.verify_token),
@@ -25,7 +31,7 @@ async fn without_fanout(stack: &Stack) -> Stack {
     cloudformation
         .create_stack()
         .stack_name(&name)
-        .template_body(template.template_body.unwrap())
+        .template_url(url)
         .set_parameters(Some(parameters.into_iter().map(parameter).collect()))
         .capabilities(Capability::CapabilityIam)
         .capabilities(Capability::CapabilityAutoExpand)

@@ -1,5 +1,6 @@
 //! Rules that the template keeps.
 
+use recado_platform::metrics::{DIMENSION, Metric, Unit};
 use recado_testkit::template::{load, repository};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -240,6 +241,117 @@ fn webhooks_have_a_throttle_of_their_own() {
     assert_eq!(posts.len(), 3, "{posts:?}");
     for route in posts {
         assert_eq!(settings[route]["ThrottlingRateLimit"]["Ref"], "WebhookRequestsPerSecond", "{route}");
+    }
+}
+
+/// What an alarm watches: namespace, name, dimensions and statistic of each metric.
+fn watched(alarm: &Value) -> Vec<(String, String, Value, String)> {
+    let properties = &alarm["Properties"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let simple = |metric: &Value, statistic: &Value| {
+        (text(&metric["Namespace"]), text(&metric["MetricName"]), metric["Dimensions"].clone(), text(statistic))
+    };
+    match properties["Metrics"].as_array() {
+        Some(metrics) => {
+            let stats = metrics.iter().filter_map(|metric| metric.get("MetricStat"));
+            stats.map(|stat| simple(&stat["Metric"], &stat["Stat"])).collect()
+        }
+        None => {
+            let statistic = properties.get("Statistic").or(properties.get("ExtendedStatistic")).unwrap();
+            vec![simple(properties, statistic)]
+        }
+    }
+}
+
+/// The resources whose metric of this name some alarm watches.
+fn with_alarm(template: &Value, namespace: &str, metric: &str, attribute: &str) -> BTreeSet<String> {
+    let mut resources = BTreeSet::new();
+    for (_, alarm) in of_type(template, "AWS::CloudWatch::Alarm") {
+        for (_, _, dimensions, _) in watched(alarm).iter().filter(|(of, name, ..)| of == namespace && name == metric) {
+            for dimension in dimensions.as_array().unwrap().iter().filter(|dimension| dimension["Name"] == attribute) {
+                let value = &dimension["Value"];
+                let resource = value.get("Ref").or(value.pointer("/Fn::GetAtt/0"));
+                resources.extend(resource.and_then(Value::as_str).map(str::to_owned));
+            }
+        }
+    }
+    resources
+}
+
+#[test]
+fn every_alarm_tells_the_topic_and_says_what_it_means() {
+    let template = load();
+    assert!(of_type(&template, "AWS::CloudWatch::Alarm").count() > 30);
+    for (name, alarm) in of_type(&template, "AWS::CloudWatch::Alarm") {
+        let properties = &alarm["Properties"];
+        assert_eq!(properties["AlarmActions"], serde_json::json!([{"Ref": "AlarmTopic"}]), "nobody hears of {name}");
+        assert!(properties["AlarmDescription"].as_str().is_some_and(|text| text.len() > 15), "{name} means nothing");
+        let missing = properties["TreatMissingData"].as_str().unwrap();
+        let expected = if name == "JanitorSilentAlarm" { "breaching" } else { "notBreaching" };
+        assert_eq!(missing, expected, "{name}: a metric that is not told is one of which nothing happened");
+    }
+}
+
+#[test]
+fn every_queue_every_function_and_the_stream_have_their_alarms() {
+    let template = load();
+    let names = |resources: Vec<(&String, &Value)>| -> BTreeSet<String> {
+        resources.into_iter().map(|(name, _)| name.clone()).collect()
+    };
+    let queues = of_type(&template, "AWS::SQS::Queue").collect::<Vec<_>>();
+    let (redriven, ends): (Vec<_>, Vec<_>) =
+        queues.into_iter().partition(|(_, queue)| queue["Properties"].get("RedrivePolicy").is_some());
+    let (redriven, ends) = (names(redriven), names(ends));
+    let depth = with_alarm(&template, "AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName");
+    assert!(ends.is_subset(&depth), "dead letters without an alarm: {:?}", ends.difference(&depth));
+    assert!(redriven.is_subset(&depth), "backlogs without an alarm: {:?}", redriven.difference(&depth));
+    let age = with_alarm(&template, "AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName");
+    assert_eq!(age, redriven, "queues whose oldest message's age has an alarm");
+    let functions = names(functions(&template));
+    for metric in ["Errors", "Throttles"] {
+        assert_eq!(
+            with_alarm(&template, "AWS/Lambda", metric, "FunctionName"),
+            functions,
+            "with an alarm for {metric}"
+        );
+    }
+    assert_eq!(with_alarm(&template, "AWS/Lambda", "IteratorAge", "FunctionName").len(), 1);
+}
+
+#[test]
+fn every_alarm_on_a_metric_of_ours_names_one_that_is_told_as_it_is_told() {
+    let template = load();
+    let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
+    let (namespace, service) = (&variables["POWERTOOLS_METRICS_NAMESPACE"], &variables["POWERTOOLS_SERVICE_NAME"]);
+    let mut alarmed = BTreeSet::new();
+    for (alarm, properties) in of_type(&template, "AWS::CloudWatch::Alarm") {
+        for (of, name, dimensions, statistic) in watched(properties) {
+            if of.starts_with("AWS/") {
+                continue;
+            }
+            assert_eq!(of, *namespace, "{alarm} watches a namespace that nobody writes to");
+            let metric = Metric::ALL.iter().find(|metric| metric.name() == name);
+            let metric = metric.unwrap_or_else(|| panic!("{alarm} watches {name}, which nobody counts"));
+            assert_eq!(dimensions, serde_json::json!([{"Name": DIMENSION, "Value": service}]), "{alarm}");
+            // A sum of durations, or the 95th percentile of ones, says nothing.
+            assert_eq!(statistic == "Sum", metric.unit() == Unit::Count, "{alarm} takes the {statistic} of {name}");
+            alarmed.insert(name);
+        }
+    }
+    let worth_an_alarm = [
+        "MediaFailed",
+        "MediaNearExpiry",
+        "MessagesLeftUnknown",
+        "NotDurable",
+        "OldestOverdueSeconds",
+        "Panics",
+        "Parked",
+        "SendLatencyMs",
+        "SignatureFailures",
+        "TemplateRejected",
+    ];
+    for name in worth_an_alarm {
+        assert!(alarmed.contains(name), "{name} has no alarm");
     }
 }
 

@@ -62,8 +62,17 @@ impl Tenant {
         Self::of_number(&fresh_digits(), &fresh_digits(), statuses).await
     }
 
+    /// A tenant that has its conversations given to whoever is online.
+    pub(crate) async fn auto_assigning() -> Self {
+        Self::registered(&fresh_digits(), &fresh_digits(), json!([]), json!({"autoAssign": true})).await
+    }
+
     /// The same, with this number of this account.
     pub(crate) async fn of_number(phone_number_id: &str, waba_id: &str, statuses: Value) -> Self {
+        Self::registered(phone_number_id, waba_id, statuses, json!({})).await
+    }
+
+    async fn registered(phone_number_id: &str, waba_id: &str, statuses: Value, policy: Value) -> Self {
         let stack = stack();
         let (phone_number_id, waba_id) = (phone_number_id.to_owned(), waba_id.to_owned());
         let graph_token = format!("token-{phone_number_id}");
@@ -78,8 +87,9 @@ impl Tenant {
             tokens.push(stack.sign_in(&email, PASSWORD).await.unwrap());
             members.push(json!({"userId": user_id, "email": email, "name": format!("Señor {role}"), "role": role}));
         }
-        let request = json!({"name": "Cuento", "phoneNumberId": phone_number_id, "wabaId": waba_id,
+        let mut request = json!({"name": "Cuento", "phoneNumberId": phone_number_id, "wabaId": waba_id,
             "accessToken": graph_token, "members": members});
+        request.as_object_mut().unwrap().extend(policy.as_object().unwrap().clone());
         let answer = stack.post(&deployment_admin().await, "/tenants", &request).await;
         assert_eq!(answer.status, 201, "registering a tenant: {}", answer.body);
         let tenant_id = answer.body["tenantId"].as_str().unwrap().to_owned();

@@ -193,6 +193,12 @@ impl TokenVerifier {
         })
     }
 
+    /// Knows these keys of the pool from the start. Others are fetched when a token names them.
+    pub fn with_keys(mut self, set: &JwkSet) -> Self {
+        self.keys.get_mut().by_id = keys_of(set);
+        self
+    }
+
     async fn verify(&self, token: &str) -> Result<Person, ApiError> {
         let invalid = || ApiError::unauthenticated("The access token is not valid, or not any more");
         let key_id = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid).ok_or_else(invalid)?;
@@ -221,12 +227,12 @@ impl TokenVerifier {
             ApiError::unavailable(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment", &error)
         };
         let set = fetch.await.map_err(unavailable)?;
-        keys.by_id = set
-            .keys
-            .iter()
-            .filter_map(|jwk| Some((jwk.common.key_id.clone()?, DecodingKey::from_jwk(jwk).ok()?)))
-            .collect();
+        keys.by_id = keys_of(&set);
         keys.fetched = Some(Instant::now());
         Ok(keys.by_id.get(id).cloned())
     }
+}
+
+fn keys_of(set: &JwkSet) -> HashMap<String, DecodingKey> {
+    set.keys.iter().filter_map(|jwk| Some((jwk.common.key_id.clone()?, DecodingKey::from_jwk(jwk).ok()?))).collect()
 }

@@ -2,17 +2,20 @@
 
 use crate::Api;
 use crate::auth::Member;
+use crate::customers::{CandidateView, candidates};
 use crate::error::ApiError;
 use crate::extract::{ConversationPath, Paging};
 use crate::version::Tagged;
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
-use recado_domain::ids::{Bsuid, ContactId, ConversationId, PhoneNumberId, UserId, WaId};
+use recado_domain::contact::Identities;
+use recado_domain::email::Email;
+use recado_domain::ids::{Bsuid, ContactId, ConversationId, CustomerId, PhoneNumberId, UserId, WaId};
 use recado_domain::message::Direction;
 use recado_domain::preference::{Preference, PreferenceSource};
 use recado_domain::window;
-use recado_store::{Conversation, ConversationStatus};
+use recado_store::{Contact, Conversation, ConversationStatus};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -35,8 +38,11 @@ pub(crate) struct ConversationView {
     id: ConversationId,
     phone_number_id: PhoneNumberId,
     contact: ContactView,
-    #[schema(example = json!(null))]
-    customer_id: Option<String>,
+    customer_id: Option<CustomerId>,
+    /// Who the customer may be, if that is to be chosen; told of a single conversation only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    customer_candidates: Option<Vec<CandidateView>>,
     status: ConversationStatus,
     unread_count: u64,
     is_unread: bool,
@@ -59,9 +65,10 @@ pub(crate) struct ConversationView {
     updated_at: Timestamp,
 }
 
+/// A contact, as clients see it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ContactView {
+pub(crate) struct ContactView {
     id: ContactId,
     #[schema(example = "Lucía")]
     name: Option<String>,
@@ -71,7 +78,11 @@ struct ContactView {
     bsuid: Option<Bsuid>,
     #[schema(example = "lucia.gomez")]
     username: Option<String>,
-    /// What they last said about being written to; told of a single conversation only.
+    /// The address that somebody stored; told of a single conversation or contact only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    email: Option<Email>,
+    /// What they last said about being written to; likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     preference: Option<PreferenceView>,
@@ -84,22 +95,36 @@ struct PreferenceView {
     source: PreferenceSource,
 }
 
+impl ContactView {
+    fn new(id: ContactId, identities: Identities) -> Self {
+        Self {
+            id,
+            name: identities.name.map(|name| name.into_inner()),
+            phone: identities.wa_id.as_ref().map(|wa_id| format!("+{}", wa_id.as_str())),
+            wa_id: identities.wa_id,
+            bsuid: identities.bsuid,
+            username: identities.username.map(|name| name.into_inner()),
+            email: None,
+            preference: None,
+        }
+    }
+
+    /// With what is kept of the contact alone.
+    pub(crate) fn whole(id: ContactId, identities: Identities, contact: &Contact) -> Self {
+        let preference =
+            contact.preference.map(|Preference { wanted, at, source }| PreferenceView { wanted, at, source });
+        Self { email: contact.email.clone(), preference, ..Self::new(id, identities) }
+    }
+}
+
 impl ConversationView {
     fn new(conversation: Conversation, now: Timestamp) -> Self {
-        let Conversation { contact, .. } = conversation;
         Self {
             id: conversation.id,
             phone_number_id: conversation.phone_number_id,
-            contact: ContactView {
-                id: conversation.contact_id,
-                name: contact.name.map(|name| name.into_inner()),
-                phone: contact.wa_id.as_ref().map(|wa_id| format!("+{}", wa_id.as_str())),
-                wa_id: contact.wa_id,
-                bsuid: contact.bsuid,
-                username: contact.username.map(|name| name.into_inner()),
-                preference: None,
-            },
-            customer_id: None,
+            contact: ContactView::new(conversation.contact_id, conversation.contact),
+            customer_id: conversation.customer_id,
+            customer_candidates: None,
             status: conversation.status,
             unread_count: conversation.unread_count,
             is_unread: conversation.unread_count > 0,
@@ -150,9 +175,13 @@ pub(crate) async fn show(
     ConversationPath(id): ConversationPath,
 ) -> Result<Tagged<ConversationView>, ApiError> {
     let conversation = member.store.conversation(id).await?.ok_or_else(|| ApiError::not_found("conversation"))?;
-    let preference = member.store.preference(conversation.contact_id).await?;
-    let version = conversation.rev;
+    let (id, identities, version) = (conversation.contact_id, conversation.contact.clone(), conversation.rev);
     let mut view = ConversationView::new(conversation, api.clock.now());
-    view.contact.preference = preference.map(|Preference { wanted, at, source }| PreferenceView { wanted, at, source });
+    let mut choice = Vec::new();
+    if let Some(contact) = member.store.contact(id).await? {
+        view.contact = ContactView::whole(id, identities, &contact);
+        choice = candidates(&member.store, &contact.link).await?;
+    }
+    view.customer_candidates = Some(choice);
     Ok(Tagged(version, view))
 }

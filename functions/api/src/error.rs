@@ -11,11 +11,13 @@ use lambda_http::RequestExt;
 use recado_ingest::ReplayError;
 use recado_platform::bucket::BucketError;
 use recado_platform::intake::IntakeError;
+use recado_platform::metrics::{self, Metric};
 use recado_platform::telemetry;
 use recado_platform::vault::VaultError;
 use recado_store::{Earlier, StoreError};
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// An answer that is not what the caller asked for.
 #[derive(Debug, Clone)]
@@ -66,7 +68,6 @@ impl ApiError {
     }
 
     /// 412: it has changed since the caller looked.
-    #[allow(dead_code, reason = "nothing that exists yet can be changed by two people")]
     pub(crate) fn changed() -> Self {
         let message = "It has changed since you read it: read it again, and change that";
         Self::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", message)
@@ -165,10 +166,17 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Gives every error its body, now that the request id is known, and logs it once.
+/// Gives every error its body, now that the request id is known, logs it once, and counts every answer.
 pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
+    let begun = Instant::now();
     let (parts, body) = next.run(request).await.into_parts();
+    metrics::measure(Metric::ApiLatencyMs, begun.elapsed());
+    metrics::count(match parts.status {
+        status if status.is_server_error() => Metric::ApiFailed,
+        status if status.is_client_error() => Metric::ApiRefused,
+        _ => Metric::ApiSucceeded,
+    });
     let Some(error) = parts.extensions.get::<ApiError>() else { return Response::from_parts(parts, body) };
     if error.status.is_server_error() {
         tracing::error!(request_id, code = error.code, cause = error.internal.as_deref(), "a request failed");

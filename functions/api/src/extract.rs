@@ -5,10 +5,10 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use recado_domain::ids::{ConversationId, MessageId};
+use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId};
 use recado_store::EventId;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::error::Error;
 use utoipa::openapi::Required;
@@ -16,7 +16,6 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::{IntoParams, PartialSchema};
 
 /// A JSON body of a change; a POST takes `OnceBody`. Anything else is a 400 that says where and why; more than 1 MiB is a 413.
-#[allow(dead_code, reason = "nothing that exists yet can be changed but by a POST")]
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
@@ -78,12 +77,22 @@ macro_rules! path_ids {
 
 // The id in a path. One that cannot be an id is the id of nothing.
 path_ids! {
+    /// Of a contact.
+    ContactPath, ContactId, "contact";
     /// Of a conversation.
     ConversationPath, ConversationId, "conversation";
+    /// Of a customer.
+    CustomerPath, CustomerId, "customer";
     /// Of a webhook event.
     EventPath, EventId, "event";
     /// Of a message.
     MessagePath, MessageId, "message";
+}
+
+/// What a field of a change says: `null` removes, a value sets. With `#[serde(default)]`, a field that is
+/// not there leaves things as they are.
+pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 /// Which page of a list is asked for, and of which items. A parameter that the list does not have is refused:

@@ -14,8 +14,10 @@
 //! answer, the operator's in the log, under the same request id.
 
 pub mod auth;
+mod contacts;
 mod conversations;
 pub mod cursor;
+mod customers;
 pub mod error;
 mod events;
 mod extract;
@@ -24,6 +26,7 @@ mod messages;
 mod once;
 mod openapi;
 mod operations;
+mod people;
 mod tenants;
 pub mod throttle;
 mod version;
@@ -34,12 +37,14 @@ use crate::error::ApiError;
 use crate::operations::{Operations, add};
 use crate::throttle::Throttle;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use recado_ingest::Replay;
 use recado_platform::bucket::Bucket;
 use recado_platform::clock::Clock;
 use recado_platform::intake::IntakeBucket;
+use recado_platform::metrics;
 use recado_platform::vault::Vault;
 use recado_store::Store;
 use recado_whatsapp::graph::Graph;
@@ -83,6 +88,11 @@ pub fn router(api: Api) -> Router {
         .with_state(Arc::new(api))
 }
 
+/// Answers a request, and writes what was counted meanwhile.
+pub async fn report(request: Request, next: Next) -> Response {
+    metrics::report(next.run(request)).await
+}
+
 /// Every operation of the API: what is served, and what the document describes.
 fn operations<O: Operations>(to: O) -> O {
     let to = add!(to, "":
@@ -92,6 +102,14 @@ fn operations<O: Operations>(to: O) -> O {
         messages::list,
         messages::send,
         media::lead,
+        contacts::show,
+        contacts::change,
+        customers::add,
+        customers::show,
+        customers::change,
+        people::me,
+        people::change_me,
+        people::list,
         tenants::register,
         events::logged,
         events::show_logged,

@@ -3,7 +3,8 @@
 use api::auth::TokenVerifier;
 use api::cursor::CursorKey;
 use api::throttle::Throttle;
-use api::{Api, router};
+use api::{Api, report, router};
+use axum::middleware;
 use lambda_http::run;
 use recado_domain::throttle::Rate;
 use recado_ingest::Replay;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start(async || {
-        let config = aws::config(aws::WORKER).await;
+        let config = aws::config(aws::WORKER)?;
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let cursor_key: SecretDocument<CursorKey> =
             SecretDocument::load(secrets, required("CURSOR_SECRET_ID")?, Clock::system()).await?;
@@ -40,7 +41,7 @@ async fn main() -> ExitCode {
             cursor_key: cursor_key.current().await,
             clock: Clock::system(),
         };
-        run(router(api)).await
+        run(router(api).layer(middleware::from_fn(report))).await
     })
     .await
 }

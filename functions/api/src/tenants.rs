@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::personal::Personal;
+use recado_domain::policy::Policy;
 use recado_domain::tenant::Role;
 use recado_platform::telemetry;
 use recado_platform::vault::Purpose;
@@ -35,8 +36,11 @@ pub(crate) struct RegisterRequest {
     /// The Meta app that receives for the number, by the name the deployment gave it.
     #[serde(default = "default_app")]
     app: AppKey,
-    #[schema(min_items = 1, max_items = 50)]
+    #[schema(min_items = 1, max_items = 45)]
     members: Vec<MemberRequest>,
+    /// Whether conversations are given to whoever is online and has waited longest.
+    #[serde(default)]
+    auto_assign: bool,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -69,7 +73,7 @@ pub(crate) struct RegisteredView {
 }
 
 /// How many people can be named at once: they all go into one transaction.
-const MAX_MEMBERS: usize = 50;
+const MAX_MEMBERS: usize = 45;
 
 /// KMS encrypts at most this much directly.
 const MAX_TOKEN_BYTES: usize = 4096;
@@ -146,6 +150,7 @@ pub(crate) async fn register(
             .into_iter()
             .map(|member| NewMember { user: member.user_id, role: member.role, email: member.email, name: member.name })
             .collect(),
+        policy: Policy { auto_assign: request.auto_assign, ..Policy::default() },
     };
     let view = RegisteredView {
         tenant_id: id,

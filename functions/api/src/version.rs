@@ -25,7 +25,6 @@ impl<T: Serialize> IntoResponse for Tagged<T> {
 
 /// The version that a change is meant for; any, if the caller did not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code, reason = "nothing that exists yet can be changed by two people")]
 pub(crate) struct IfMatch(pub(crate) Option<u64>);
 
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {

@@ -13,6 +13,7 @@
 //! table, and the janitor's sweep wakes it.
 
 use aws_lambda_events::event::dynamodb::EventRecord;
+use recado_platform::metrics::{self, Metric};
 use recado_platform::queue::{Outgoing, Queue, QueueError};
 use serde::Deserialize;
 use serde_json::Value;
@@ -49,12 +50,18 @@ impl Fanout {
                     }
                     files.extend(recado_store::opened_media(&record.change.new_image));
                 }
-                Err(error) => tracing::error!(%error, "skipped a stream record that cannot be decoded"),
+                Err(error) => {
+                    metrics::count(Metric::RecordsSkipped);
+                    tracing::error!(%error, "skipped a stream record that cannot be decoded");
+                }
             }
         }
+        let woken = (wake_ups.len() + files.len()) as u64;
         let wake_ups = wake_ups.into_values().map(|wake_up| Outgoing::wake_up(wake_up, Duration::ZERO));
         self.outbound.send_all(wake_ups.collect()).await?;
-        self.media.send_all(files.into_iter().map(Outgoing::media).collect()).await
+        self.media.send_all(files.into_iter().map(Outgoing::media).collect()).await?;
+        metrics::add(Metric::WakeUps, woken);
+        Ok(())
     }
 }
 

@@ -6,7 +6,9 @@
 //! gives it, whenever and however often it arrives; a reaction, an edit and a deletion change the message
 //! they are about, even if that comes later. A customer's message is counted unread once and opens the
 //! window. What the business wrote on its phone, the past, groups, and what Meta's own agent answers are
-//! stored quietly.
+//! stored quietly. Somebody who writes for the first time is linked to the customer with their phone, and a
+//! conversation that begins or is opened again is given to whoever is there, if the tenant wants that: in
+//! the transaction that stores the message, so once.
 //!
 //! **Idempotency:** the pointer item of (phone number id, wamid), put only if absent in the transaction
 //! that stores the message ([`recado_store::TenantStore::record_inbound`]); likewise for changes
@@ -27,6 +29,7 @@ use recado_domain::preference::{Preference, PreferenceSource, keyword};
 use recado_ingest::{Admitted, Archive, Gate};
 use recado_platform::batch::{self, Delivery};
 use recado_platform::clock::Clock;
+use recado_platform::metrics::{self, Metric};
 use recado_store::{InboundBatch, NewMessage, Recorded, Store, StoreError, TenantStore};
 use std::collections::BTreeSet;
 
@@ -47,7 +50,7 @@ struct Group {
 impl Inbound {
     /// A worker on this table.
     pub fn new(store: Store, archive: Archive, clock: Clock) -> Self {
-        Self { gate: Gate::new(store, archive, "messages", clock.clone()), clock }
+        Self { gate: Gate::new(store, archive, "messages", clock.clone()).timed(Metric::InboundLatencyMs), clock }
     }
 
     /// Applies a batch of the queue.
@@ -109,8 +112,7 @@ impl Inbound {
             Err(_) => return self.record_one_by_one(group, of).await,
         };
         self.record_preferences(store, &group.batch).await?;
-        let stored = recorded.iter().filter(|recorded| **recorded == Recorded::Stored).count();
-        tracing::debug!(tenant = %store.tenant(), stored, duplicates = recorded.len() - stored, "recorded");
+        recorded.into_iter().for_each(count);
         Ok(())
     }
 
@@ -151,22 +153,36 @@ impl Inbound {
             }
             Step::StoreInGroup { group, message } => {
                 let recorded = store.record_in_group(&admitted.number, group.expose(), message, now).await;
-                self.or_park(admitted, recorded).await
+                self.or_park(admitted, recorded.map(Some)).await
             }
-            Step::Move(moved) => self.or_park(admitted, store.record_move(moved, now).await).await,
-            Step::Change(change) => self.or_park(admitted, store.record_change(change, now).await).await,
+            Step::Move(moved) => self.or_park(admitted, store.record_move(moved, now).await.map(Some)).await,
+            Step::Change(change) => self.or_park(admitted, store.record_change(change, now).await.map(Some)).await,
         }
     }
 
     /// Parks what the table will never take.
-    async fn or_park<T>(&self, admitted: &Admitted<'_>, outcome: Result<T, StoreError>) -> Result<(), StoreError> {
+    async fn or_park(
+        &self,
+        admitted: &Admitted<'_>,
+        outcome: Result<impl IntoIterator<Item = Recorded>, StoreError>,
+    ) -> Result<(), StoreError> {
         match outcome {
-            Ok(_) => Ok(()),
+            Ok(recorded) => {
+                recorded.into_iter().for_each(count);
+                Ok(())
+            }
             Err(error) if error.is_transient() => Err(error),
             // Without its cause: that may quote what the message says.
             Err(error) => self.gate.park_for(admitted, format!("the table does not take it: {error}")).await,
         }
     }
+}
+
+fn count(recorded: Recorded) {
+    metrics::count(match recorded {
+        Recorded::Stored => Metric::MessagesStored,
+        Recorded::AlreadyStored => Metric::DuplicatesAbsorbed,
+    });
 }
 
 fn put_in_group(
@@ -183,9 +199,13 @@ fn put_in_group(
     match group {
         Some(group) => {
             group.deliveries.push(place);
-            group.batch.sender.name = customer.name.clone().or(group.batch.sender.name.take());
-            group.batch.sender.username = customer.username.clone().or(group.batch.sender.username.take());
-            group.batch.messages.push(message.clone());
+            let InboundBatch { sender, messages, .. } = &mut group.batch;
+            // What the newest of the messages calls them, wherever it stands in the batch.
+            let is_newest = messages.iter().all(|known| known.order < message.order);
+            let newest = |known: Option<_>, said: Option<_>| if is_newest { said.or(known) } else { known.or(said) };
+            sender.name = newest(sender.name.take(), customer.name.clone());
+            sender.username = newest(sender.username.take(), customer.username.clone());
+            messages.push(message.clone());
         }
         None => {
             let (number, sender) = (admitted.number.clone(), customer.clone());

@@ -12,8 +12,9 @@
 use jiff::{SignedDuration, Timestamp};
 use recado_platform::batch;
 use recado_platform::clock::Clock;
+use recado_platform::metrics::{self, Metric};
 use recado_platform::queue::{Outgoing, Queue, QueueError};
-use recado_store::{Store, StoreError};
+use recado_store::{Due, Store, StoreError};
 use std::time::Duration;
 
 /// How long before its deadline a run stops taking up more.
@@ -48,19 +49,33 @@ impl Janitor {
     pub async fn sweep(&self, deadline: Timestamp) -> Result<(), SweepError> {
         let now = self.clock.now();
         let outboxes = self.store.due_outboxes(now).await?;
+        tell(&outboxes, now);
         if !outboxes.is_empty() {
             tracing::info!(outboxes = outboxes.len(), "woke what was due");
         }
         let wake_ups = outboxes.into_iter().map(|wake_up| Outgoing::wake_up(wake_up, Duration::ZERO));
         self.outbound.send_all(wake_ups.collect()).await?;
         let files = self.store.due_media(now).await?;
+        tell(&files, now);
         if !files.is_empty() {
             tracing::info!(files = files.len(), "woke files that are due");
         }
         self.media.send_all(files.into_iter().map(Outgoing::media).collect()).await?;
 
-        for wait in self.store.due_early(now).await? {
-            if deadline.duration_since(self.clock.now()) < MARGIN {
+        let is_late = || deadline.duration_since(self.clock.now()) < MARGIN;
+        let matches = self.store.due_matches(now).await?;
+        tell(&matches, now);
+        for wait in matches {
+            if is_late() {
+                tracing::warn!("not all customers could be matched; the rest is due next time");
+                break;
+            }
+            batch::attempt(self.store.revisit_match(&wait, now)).await;
+        }
+        let early = self.store.due_early(now).await?;
+        tell(&early, now);
+        for wait in early {
+            if is_late() {
                 tracing::warn!("not all early statuses could be looked at; the rest is due next time");
                 break;
             }
@@ -68,5 +83,14 @@ impl Janitor {
             batch::attempt(self.store.of_early(&wait).revisit_early(wait.message, now)).await;
         }
         Ok(())
+    }
+}
+
+/// Counts what is due. That something has been due for long means that nobody works it off.
+fn tell<T>(due: &Due<T>, now: Timestamp) {
+    metrics::add(Metric::DueWoken, due.len() as u64);
+    if let Some(since) = due.since {
+        let overdue = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+        metrics::measure(Metric::OldestOverdueSeconds, overdue);
     }
 }

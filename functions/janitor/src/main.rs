@@ -5,7 +5,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use recado_platform::clock::{Clock, deadline};
 use recado_platform::queue::Queue;
 use recado_platform::settings::required;
-use recado_platform::{aws, telemetry};
+use recado_platform::{aws, metrics, telemetry};
 use recado_store::Store;
 use serde_json::Value;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start(async || {
-        let config = aws::config(aws::WORKER).await;
+        let config = aws::config(aws::WORKER)?;
         let sqs = aws_sdk_sqs::Client::new(&config);
         let janitor = Janitor {
             store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),
@@ -22,7 +22,7 @@ async fn main() -> ExitCode {
             clock: Clock::system(),
         };
         run(service_fn(async |event: LambdaEvent<Value>| {
-            Ok::<_, Error>(janitor.sweep(deadline(event.context.deadline)).await?)
+            Ok::<_, Error>(metrics::report(janitor.sweep(deadline(event.context.deadline))).await?)
         }))
         .await
     })

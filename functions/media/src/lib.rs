@@ -12,7 +12,7 @@
 //! **On failure:** the item is due again, after a minute at first and after six hours at last, for seven days.
 //! An unusable token is waited out like everything else. Only what no waiting mends is given up: a file that is
 //! too large, of a type that is not taken, with a wrong hash again and again, or that Meta does not have. After
-//! five days an error is logged at each attempt, for an alarm. A worker that vanishes leaves a due date.
+//! five days each attempt that fails counts as `MediaNearExpiry`, for an alarm. A worker that vanishes leaves a due date.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use data_encoding::HEXLOWER;
@@ -23,6 +23,7 @@ use recado_domain::wake_up::{MediaTask, MediaWakeUp};
 use recado_platform::batch::{self, Delivery};
 use recado_platform::bucket::{Bucket, BucketError, Upload};
 use recado_platform::clock::Clock;
+use recado_platform::metrics::{self, Metric};
 use recado_platform::telemetry::chain;
 use recado_platform::vault::{Purpose, Vault};
 use recado_store::{Store, StoreError, Stored, TakenUp, TenantStore};
@@ -131,7 +132,10 @@ impl Media {
             Ok(stored) => {
                 let (tenant, message) = (store.tenant(), taken.media.message);
                 tracing::info!(%tenant, %message, size = stored.size, attempt = taken.media.attempt, "stored a file");
-                store.media_stored(&taken, &stored).await
+                store.media_stored(&taken, &stored).await?;
+                metrics::count(Metric::MediaStored);
+                metrics::add(Metric::MediaBytes, stored.size);
+                Ok(())
             }
             Err(error) => self.after(&store, &taken, &error).await,
         }
@@ -147,15 +151,18 @@ impl Media {
         let (tenant, message, cause) = (store.tenant(), taken.media.message, chain(error));
         match next(trouble, attempts, rand::random(), now) {
             Next::After(wait) => {
+                metrics::count(Metric::MediaRetried);
                 if now.duration_since(since) >= ALARM_AFTER {
-                    tracing::error!(%tenant, %message, attempt = made, cause, media_overdue = true, "Meta will soon delete a file that is not ours yet");
+                    metrics::count(Metric::MediaNearExpiry);
+                    tracing::error!(%tenant, %message, attempt = made, cause, "Meta will soon delete a file that is not ours yet");
                 } else {
                     tracing::warn!(%tenant, %message, attempt = made, cause, "a file could not be fetched yet");
                 }
                 store.media_later(taken, now.saturating_add(wait).unwrap_or(Timestamp::MAX), wrong_hashes).await
             }
             Next::GiveUp(reason) => {
-                tracing::error!(%tenant, %message, attempt = made, cause, ?reason, media_failed = true, "a file is given up");
+                metrics::count(Metric::MediaFailed);
+                tracing::error!(%tenant, %message, attempt = made, cause, ?reason, "a file is given up");
                 store.media_failed(taken, reason).await
             }
         }

@@ -7,7 +7,7 @@ use recado_platform::bucket::Bucket;
 use recado_platform::clock::{Clock, deadline};
 use recado_platform::settings::{optional, required};
 use recado_platform::vault::Vault;
-use recado_platform::{aws, telemetry};
+use recado_platform::{aws, metrics, telemetry};
 use recado_store::Store;
 use recado_whatsapp::graph::{DEFAULT_VERSION, Graph};
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start(async || {
-        let config = aws::config(aws::WORKER).await;
+        let config = aws::config(aws::WORKER)?;
         let version = optional("GRAPH_VERSION").unwrap_or_else(|| DEFAULT_VERSION.to_owned());
         let media = Media {
             store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),
@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
             clock: Clock::system(),
         };
         run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-            Ok::<_, Error>(media.handle(event.payload, deadline(event.context.deadline)).await)
+            Ok::<_, Error>(metrics::report(media.handle(event.payload, deadline(event.context.deadline))).await)
         }))
         .await
     })

@@ -28,10 +28,13 @@ use recado_domain::wake_up::{OutboundTask, WakeUp};
 use recado_domain::window;
 use recado_platform::batch::{self, Delivery};
 use recado_platform::clock::Clock;
+use recado_platform::metrics::{self, Metric};
 use recado_platform::queue::{Outgoing, Queue, QueueError};
 use recado_platform::telemetry;
 use recado_platform::vault::{Purpose, Vault};
-use recado_store::{Answer, Claimed, Conversation, Message, NumberStatus, OpenEntry, Store, StoreError, TenantStore};
+use recado_store::{
+    Answer, Claimed, Conversation, Message, NumberStatus, OpenEntry, Settled, Store, StoreError, TenantStore,
+};
 use recado_whatsapp::graph::message::{Content, OutgoingMessage};
 use recado_whatsapp::graph::{CALL_TIMEOUT, Graph, SendOutcome};
 use secrecy::SecretString;
@@ -100,6 +103,8 @@ struct Ready {
     token: SecretString,
     address: Address,
     content: Content,
+    /// When the message was written.
+    asked: Timestamp,
 }
 
 impl Prepared {
@@ -148,12 +153,15 @@ impl Outbound {
                 Next::Lost(place) => {
                     let entry = &entries[place];
                     tracing::warn!(message = %entry.message(), "a sender vanished; the message's fate is unknown");
-                    store.settle(&store.abandoned(entry), &Answer::Unknown, now).await?;
+                    let settled = store.settle(&store.abandoned(entry), &Answer::Unknown, now).await?;
+                    count(&Answer::Unknown, settled);
                 }
                 Next::GiveUp(place) => {
                     let entry = &entries[place];
                     tracing::warn!(message = %entry.message(), "no status came; the message stays flagged as unknown");
-                    store.give_up(entry).await?;
+                    if store.give_up(entry).await? == Settled::Recorded {
+                        metrics::count(Metric::MessagesLeftUnknown);
+                    }
                 }
             }
         }
@@ -184,13 +192,17 @@ impl Outbound {
         }
         let Claimed::Ours(claim) = store.claim(entry, rand::random(), now).await? else { return Ok(Turn::Over) };
         let answer = match ready {
-            Ok(Ready { token, address, content }) => {
+            Ok(Ready { token, address, content, asked }) => {
                 let key = CallbackKey { tenant: store.tenant(), message: claim.message(), attempt: claim.attempt() };
                 let callback = key.to_string();
                 let draft = OutgoingMessage { to: &address, reply_to: None, callback: Some(&callback), content };
                 match draft.check() {
                     Ok(message) => {
                         let outcome = self.graph.send(&token, &conversation.phone_number_id, &message).await;
+                        if matches!(outcome, SendOutcome::Accepted(_)) {
+                            let took = self.clock.now().duration_since(asked);
+                            metrics::measure(Metric::SendLatencyMs, Duration::try_from(took).unwrap_or_default());
+                        }
                         self.answer(outcome, key)
                     }
                     Err(invalid) => Answer::Failed(refused(INVALID, &invalid.to_string())),
@@ -199,7 +211,8 @@ impl Outbound {
             Err(error) => Answer::Failed(error),
         };
         let now = self.clock.now();
-        store.settle(&claim, &answer, now).await?;
+        let settled = store.settle(&claim, &answer, now).await?;
+        count(&answer, settled);
         if let Answer::RetryAfter(time) = answer {
             let delay = Duration::try_from(time.duration_since(now)).unwrap_or_default() + Duration::from_secs(1);
             self.wake_ups.send_all(vec![Outgoing::wake_up(wake_up, delay)]).await?;
@@ -221,7 +234,7 @@ impl Outbound {
         let Some(number) = store.number(&conversation.phone_number_id).await? else {
             return Ok(Prepared::never(None, "the number is not connected any more"));
         };
-        if number.status != NumberStatus::Active {
+        if store.status_of(&number, now).await? != NumberStatus::Active {
             return Ok(Prepared::Later(now.saturating_add(NUMBER_WAIT).unwrap_or(Timestamp::MAX)));
         }
         if !window::is_open(conversation.window_expires_at, now) {
@@ -234,7 +247,7 @@ impl Outbound {
             return Ok(Prepared::never(None, "the contact has no address"));
         };
         match self.vault.open(store.tenant(), Purpose::AccessToken, &number.encrypted_token).await {
-            Ok(token) => Ok(Prepared::Ready(Ready { token, address, content })),
+            Ok(token) => Ok(Prepared::Ready(Ready { token, address, content, asked: message.timestamp })),
             Err(error) => {
                 tracing::error!(tenant = %store.tenant(), error = telemetry::chain(&error), "a token could not be opened");
                 Ok(Prepared::Later(now.saturating_add(VAULT_WAIT).unwrap_or(Timestamp::MAX)))
@@ -267,6 +280,17 @@ impl Outbound {
         } else {
             Answer::Failed(error)
         }
+    }
+}
+
+/// Counts what a claimed attempt came to, unless somebody else has recorded that.
+fn count(answer: &Answer, settled: Settled) {
+    match (answer, settled) {
+        // A status that overtook the answer has recorded it, and does not count it.
+        (Answer::Accepted(_), _) => metrics::count(Metric::MessagesSent),
+        (Answer::Failed(_), Settled::Recorded) => metrics::count(Metric::MessagesFailed),
+        (Answer::Unknown, Settled::Recorded) => metrics::count(Metric::MessagesUnknown),
+        _ => {}
     }
 }
 

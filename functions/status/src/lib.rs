@@ -13,9 +13,11 @@
 //! know, or carries another tenant's callback key is parked with its reason.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use recado_domain::status::MessageStatus;
 use recado_ingest::{Archive, Gate};
 use recado_platform::batch::{self, Delivery};
 use recado_platform::clock::Clock;
+use recado_platform::metrics::{self, Metric};
 use recado_platform::telemetry;
 use recado_store::{Heard, StatusReport, Store, StoreError};
 use recado_whatsapp::envelope::Kind;
@@ -31,7 +33,7 @@ pub struct Status {
 impl Status {
     /// A worker on this table.
     pub fn new(store: Store, archive: Archive, clock: Clock) -> Self {
-        Self { gate: Gate::new(store, archive, "statuses", clock.clone()), clock }
+        Self { gate: Gate::new(store, archive, "statuses", clock.clone()).timed(Metric::StateUpdateLatencyMs), clock }
     }
 
     /// Applies a batch of the queue.
@@ -63,7 +65,18 @@ impl Status {
             fact: update.fact,
         };
         match admitted.store.hear_status(&report, self.clock.now()).await? {
-            Heard::News | Heard::Known | Heard::Waiting => Ok(()),
+            Heard::News => {
+                metrics::count(Metric::StatusesApplied);
+                if report.status == MessageStatus::Failed {
+                    metrics::count(Metric::DeliveryFailures);
+                }
+                Ok(())
+            }
+            Heard::Known => Ok(()),
+            Heard::Waiting => {
+                metrics::count(Metric::StatusesEarly);
+                Ok(())
+            }
             Heard::OtherAttempt => {
                 let reason = "the message of the callback key went out under another wamid".to_owned();
                 self.gate.park_for(&admitted, reason).await

@@ -5,7 +5,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use recado_ingest::Archive;
 use recado_platform::clock::Clock;
 use recado_platform::settings::required;
-use recado_platform::{aws, telemetry};
+use recado_platform::{aws, metrics, telemetry};
 use recado_store::Store;
 use status::Status;
 use std::process::ExitCode;
@@ -13,10 +13,13 @@ use std::process::ExitCode;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start(async || {
-        let config = aws::config(aws::WORKER).await;
+        let config = aws::config(aws::WORKER)?;
         let store = Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?);
         let status = Status::new(store, Archive::from_settings(&config)?, Clock::system());
-        run(service_fn(async |event: LambdaEvent<SqsEvent>| Ok::<_, Error>(status.handle(event.payload).await))).await
+        run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+            Ok::<_, Error>(metrics::report(status.handle(event.payload)).await)
+        }))
+        .await
     })
     .await
 }

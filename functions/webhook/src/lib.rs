@@ -24,6 +24,7 @@ use lambda_http::http::{Method, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response};
 use recado_platform::clock::Clock;
 use recado_platform::intake::{IntakeBucket, IntakeError, Shelf};
+use recado_platform::metrics::{self, Metric};
 use recado_platform::queue::{Outgoing, Queue};
 use recado_platform::secret::SecretDocument;
 use recado_whatsapp::envelope::{ClaimCheck, Envelope, Item, Kind};
@@ -126,12 +127,19 @@ impl Webhook {
         }
         match self.take(app, &request).await {
             Ok(()) => plain(StatusCode::OK, ""),
-            Err(Refusal::TooLarge) => plain(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 3 MiB"),
+            Err(Refusal::TooLarge) => {
+                metrics::count(Metric::BodyTooLarge);
+                plain(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 3 MiB")
+            }
             Err(Refusal::Signature(reason)) => {
+                metrics::count(Metric::SignatureFailures);
                 tracing::warn!(app, %reason, "refused a webhook");
                 plain(StatusCode::UNAUTHORIZED, "Invalid signature")
             }
-            Err(Refusal::NotDurable) => plain(StatusCode::SERVICE_UNAVAILABLE, "Not stored, send it again"),
+            Err(Refusal::NotDurable) => {
+                metrics::count(Metric::NotDurable);
+                plain(StatusCode::SERVICE_UNAVAILABLE, "Not stored, send it again")
+            }
         }
     }
 
@@ -169,6 +177,7 @@ impl Webhook {
                 None => return Err(Refusal::Signature(reason)),
             },
         };
+        metrics::count(Metric::SignatureVerified);
         self.enqueue(app, body).await
     }
 
@@ -209,6 +218,7 @@ impl Webhook {
     async fn send(&self, app: &str, items: Vec<Item<'_>>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let received = self.clock.now().as_millisecond();
         let (mut messages, mut statuses, mut account) = (Vec::new(), Vec::new(), Vec::new());
+        let unreadable = items.iter().filter(|item| item.kind == Kind::Malformed).count();
         for item in items {
             let queue = match item.kind {
                 Kind::Message | Kind::Echo | Kind::History | Kind::Malformed => &mut messages,
@@ -221,11 +231,20 @@ impl Webhook {
             }
             queue.push(outgoing);
         }
+        let received = [
+            (Metric::MessagesReceived, messages.len() - unreadable),
+            (Metric::UnreadableReceived, unreadable),
+            (Metric::StatusesReceived, statuses.len()),
+            (Metric::AccountEventsReceived, account.len()),
+        ];
         tokio::try_join!(
             self.messages.send_all(messages),
             self.statuses.send_all(statuses),
             self.account.send_all(account),
         )?;
+        for (metric, events) in received {
+            metrics::add(metric, events as u64);
+        }
         Ok(())
     }
 
@@ -233,6 +252,7 @@ impl Webhook {
     /// three that are so large.
     async fn check_in(&self, app: &str, received: i64, envelope: &str) -> Result<String, IntakeError> {
         let key = self.intake.put(Shelf::Claims, envelope).await?;
+        metrics::count(Metric::ClaimChecked);
         Ok(ClaimCheck::new(app.into(), received, key.into()).to_message())
     }
 }

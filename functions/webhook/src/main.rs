@@ -6,14 +6,14 @@ use recado_platform::intake::IntakeBucket;
 use recado_platform::queue::Queue;
 use recado_platform::secret::SecretDocument;
 use recado_platform::settings::required;
-use recado_platform::{aws, telemetry};
+use recado_platform::{aws, metrics, telemetry};
 use std::process::ExitCode;
 use webhook::Webhook;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     telemetry::start(async || {
-        let config = aws::config(aws::WEBHOOK).await;
+        let config = aws::config(aws::WEBHOOK)?;
         let sqs = aws_sdk_sqs::Client::new(&config);
         let queue = |name| required(name).map(|url| Queue::new(sqs.clone(), url));
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
         };
         webhook.refuse_to_start_without_apps().await?;
         webhook.messages.connect().await;
-        run(service_fn(async |request| Ok::<_, Error>(webhook.handle(request).await))).await
+        run(service_fn(async |request| Ok::<_, Error>(metrics::report(webhook.handle(request)).await))).await
     })
     .await
 }

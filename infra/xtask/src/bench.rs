@@ -4,6 +4,7 @@ use crate::build::{self, Profile, cargo, functions, package};
 use crate::lifecycle::{Ports, servers_of};
 use crate::process::{resident_bytes, run_quietly};
 use crate::report::Step;
+use crate::test;
 use anyhow::{Context, ensure};
 use axum::Router;
 use axum::extract::State;
@@ -22,13 +23,17 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 /// How often each function is started.
 const STARTS: usize = 21;
 
-pub(crate) async fn run(local: &Path, build: bool) -> anyhow::Result<()> {
+pub(crate) async fn run(local: &Path, build: bool, calls: bool) -> anyhow::Result<()> {
     let folder = local.join("bench");
     fs::create_dir_all(&folder)?;
     intake(&folder)?;
     start_up(&folder).await?;
     if build {
         build_times(&folder)?;
+    }
+    if calls {
+        println!("\nP3 to P5, what a message costs in calls to AWS:\n");
+        test::on_own_stack(local, "cost", &[]).await?;
     }
     Ok(())
 }

@@ -57,8 +57,18 @@ pub(crate) async fn directly(options: &Options, binaries: &Path) -> anyhow::Resu
         s3.put_object().bucket(CODE_BUCKET).key(&key).body(body).send().await.context("uploading a function")?;
         set_code(&mut template, &name, &key);
     }
+    // CloudFormation takes 50 KB in a call, and twenty times as much from a bucket.
+    let template = template.to_string().into_bytes();
+    let key = format!("template-{}.json", digest(&template));
+    s3.put_object()
+        .bucket(CODE_BUCKET)
+        .key(&key)
+        .body(template.into())
+        .send()
+        .await
+        .context("uploading the template")?;
     let client = Client::new(&config);
-    apply(&client, template.to_string(), options).await?;
+    apply(&client, format!("{}/{CODE_BUCKET}/{key}", options.ports.aws_url()), options).await?;
     let outputs = outputs(&client).await?;
     step.done();
     Ok(outputs)
@@ -102,7 +112,7 @@ async fn apply(client: &Client, template: String, options: &Options) -> anyhow::
         let update = client
             .update_stack()
             .stack_name(STACK_NAME)
-            .template_body(template)
+            .template_url(template)
             .set_parameters(Some(parameters))
             .set_capabilities(Some(capabilities));
         match update.send().await {
@@ -114,7 +124,7 @@ async fn apply(client: &Client, template: String, options: &Options) -> anyhow::
         let create = client
             .create_stack()
             .stack_name(STACK_NAME)
-            .template_body(template)
+            .template_url(template)
             .set_parameters(Some(parameters))
             .set_capabilities(Some(capabilities));
         create.send().await.context("creating the stack")?;

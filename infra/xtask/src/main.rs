@@ -86,6 +86,9 @@ enum Command {
         /// Also time a cold and a warm `up` in a folder of its own. Takes several minutes.
         #[arg(long)]
         build: bool,
+        /// Also count the calls to AWS that a message takes, and what they cost, on a local stack of its own.
+        #[arg(long)]
+        calls: bool,
     },
 }
 
@@ -117,8 +120,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::FuzzApi { seed, examples } => test::fuzz_api(&local, seed, examples).await,
         Command::Test => test::run(&local).await,
-        Command::Chaos { arguments } => test::chaos(&local, &arguments).await,
-        Command::Bench { build } => bench::run(&local, build).await,
+        Command::Chaos { arguments } => test::on_own_stack(&local, "chaos", &arguments).await,
+        Command::Bench { build, calls } => bench::run(&local, build, calls).await,
     }
 }
 

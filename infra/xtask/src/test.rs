@@ -31,7 +31,7 @@ pub(crate) async fn run(local: &Path) -> anyhow::Result<()> {
     let mut tests = cargo();
     tests.args(["test", "--workspace", "--no-fail-fast"]).env(STACK_VARIABLE, &stack);
     let counted = run_tests("tests", &mut tests, &options.folder)?;
-    check("chaos", chaos_command(&stack)?.args(["--seed", "1", "--inbound", "1000"]))?;
+    check("chaos", tool("chaos", &stack)?.args(["--seed", "1", "--inbound", "1000"]))?;
     drop(running);
 
     options.folder = local.join("test-sam");
@@ -57,11 +57,11 @@ fn options(folder: PathBuf) -> anyhow::Result<Options> {
     Ok(Options { folder, ports: Ports::free()?, sam: false, keep: false, iam: true, for_tests: true })
 }
 
-/// Runs chaos on a stack of its own.
-pub(crate) async fn chaos(local: &Path, arguments: &[String]) -> anyhow::Result<()> {
-    let options = options(local.join("chaos"))?;
-    let (running, _) = lifecycle::start(&options).await.context("bringing up the stack for chaos")?;
-    let result = check("chaos", chaos_command(&options.folder.join("stack.json"))?.args(arguments));
+/// Runs one of the stories' tools on a stack of its own.
+pub(crate) async fn on_own_stack(local: &Path, name: &str, arguments: &[String]) -> anyhow::Result<()> {
+    let options = options(local.join(name))?;
+    let (running, _) = lifecycle::start(&options).await.with_context(|| format!("bringing up the stack for {name}"))?;
+    let result = check(name, tool(name, &options.folder.join("stack.json"))?.args(arguments));
     drop(running);
     result
 }
@@ -79,6 +79,11 @@ fn chaos_command(stack: &Path) -> anyhow::Result<Command> {
     // With the whole workspace, so that it shares what the tests are built from.
     check("building chaos", cargo().args(["build", "--quiet", "--workspace", "--bin", "chaos"]))?;
     let mut command = Command::new(target_folder()?.join("debug/chaos"));
+fn tool(name: &str, stack: &Path) -> anyhow::Result<Command> {
+    // With the whole workspace and one of its tests, so that it shares what the tests are built from.
+    let build = ["build", "--quiet", "--workspace", "--test", "stories", "--bin", name];
+    check(&format!("building {name}"), cargo().args(build))?;
+    let mut command = Command::new(target_folder()?.join("debug").join(name));
     command.env(STACK_VARIABLE, stack);
     Ok(command)
 }

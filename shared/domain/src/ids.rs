@@ -1,6 +1,6 @@
 //! The registry of identifiers.
 //!
-//! Ours are prefix-tagged: `tnt_`, `con_`, `cnv_`, `msg_`, then the 26 characters in which a ULID is
+//! Ours are prefix-tagged: `tnt_`, `con_`, `cnv_`, `cus_`, `msg_`, then the 26 characters in which a ULID is
 //! written. Those that name an effect are *derived* from what makes the effect unique (a wamid, a
 //! client's own id), so that doing the same thing twice arrives at the same key and a conditional
 //! write can tell. Meta's ids are opaque text. None of them can be built without being checked.
@@ -99,6 +99,8 @@ our_ids! {
     ContactId = "con_", "contact id";
     /// The conversation of one contact with one of the tenant's numbers.
     ConversationId = "cnv_", "conversation id";
+    /// Somebody in the books of a tenant.
+    CustomerId = "cus_", "customer id";
     /// A message, inbound or outbound.
     MessageId = "msg_", "message id";
     /// A business that uses the hub.
@@ -167,6 +169,8 @@ opaque_ids! {
     UserId, "user id", shown, "1f0e3dad-9990-4b3a-8b6e-2c0f3a7d5e41";
     /// A phone number as WhatsApp spells it (digits, no plus). Never rewritten.
     WaId, WA_ID, hidden, "5491155551234";
+    /// Meta's id of a message template.
+    WaTemplateId, "template id", shown, "1026573095658757";
     /// Meta's id of a WhatsApp Business account.
     WabaId, "WhatsApp Business account id", shown, "102938475610293";
     /// Meta's id of a message. The customer's phone number is encoded in it, so it is personal data.

@@ -8,8 +8,13 @@
 //! - [`order`] places messages in a conversation by what Meta said, not by when we heard it.
 //! - [`window`] is the 24-hour customer-service window.
 //! - [`media`] says how long a customer's file is fetched from Meta before it is given up.
+//! - [`as_of`] lets the newest news win, in whatever order it arrives; [`template`], [`account`] and
+//!   [`number`] are what Meta says of those.
 //! - [`outbox`] decides what the sender may do next for a conversation.
 //! - [`phone`] reads phone numbers as people type them.
+//! - [`customer`] decides which customer a contact is; [`email`] reads e-mail addresses as people type them.
+//! - [`assignment`] decides whose turn it is to look after a conversation.
+//! - [`policy`] is what a tenant has decided about its hub.
 //! - [`preference`] is whether a customer wants to be written to.
 //! - [`throttle`] is how often a tenant may ask.
 //! - [`callback`] is the key that travels with a send and comes back with its statuses.
@@ -17,19 +22,27 @@
 //!
 //! **Invariant:** this crate depends on no other crate of the workspace.
 
+pub mod account;
+pub mod as_of;
+pub mod assignment;
 pub mod callback;
 pub mod contact;
+pub mod customer;
+pub mod email;
 pub mod ids;
 pub mod media;
 pub mod message;
+pub mod number;
 pub mod order;
 pub mod outbox;
 pub mod personal;
 pub mod phone;
+pub mod policy;
 pub mod preference;
 #[cfg(feature = "openapi")]
 mod schema;
 pub mod status;
+pub mod template;
 pub mod tenant;
 pub mod throttle;
 pub mod wake_up;

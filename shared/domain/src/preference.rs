@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 
 /// What a customer last said about being written to unasked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +18,7 @@ pub struct Preference {
 }
 
 /// How a customer said what they want.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PreferenceSource {
@@ -28,9 +29,11 @@ pub enum PreferenceSource {
 }
 
 impl Preference {
-    /// Whether this is the one to keep of two: the later one; at the same time, the one that says no.
+    /// Whether this is the one to keep of two: the later one; at the same time, the one that says no; of two that say
+    /// the same, the keyword.
     pub fn goes_before(&self, other: &Self) -> bool {
-        (self.at, !self.wanted) > (other.at, !other.wanted)
+        let rank = |preference: &Self| (preference.at, !preference.wanted, Reverse(preference.source));
+        rank(self) > rank(other)
     }
 }
 

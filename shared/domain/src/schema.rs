@@ -1,7 +1,10 @@
-//! The schemas of identifiers, for the API's document.
+//! The schemas of texts that have a type of their own, for the API's document.
 
+use crate::email::Email;
+use crate::phone::Phone;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// An id of ours: the prefix and the 26 characters of a ULID.
 pub(crate) fn our_id(prefix: &str, kind: &str) -> RefOr<Schema> {
@@ -23,3 +26,30 @@ pub(crate) fn opaque_id(kind: &str, examples: &[&str], longest: usize) -> RefOr<
         .examples(examples.iter().copied());
     text.into()
 }
+
+impl PartialSchema for Email {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("An e-mail address; answered in lower case"))
+            .min_length(Some(3))
+            .max_length(Some(254))
+            .examples(["lucia@correo.example"]);
+        text.into()
+    }
+}
+
+impl ToSchema for Email {}
+
+impl PartialSchema for Phone {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("A phone number in international form"))
+            .pattern(Some(r"^\+[0-9]{6,15}$"))
+            .examples(["+5491155551234"]);
+        text.into()
+    }
+}
+
+impl ToSchema for Phone {}

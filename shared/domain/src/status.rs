@@ -134,12 +134,12 @@ impl Fact {
 #[serde(transparent)]
 pub struct States(BTreeMap<MessageStatus, Fact>);
 
-/// Whether hearing something changed anything.
+/// Whether being told something changed anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Learned {
     /// It was news.
     News,
-    /// It was known already, with this time or an earlier one, and no worse explained.
+    /// It was known already, or something that goes before it was.
     Known,
 }
 

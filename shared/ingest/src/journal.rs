@@ -19,17 +19,17 @@ type EventKey = EventId;
 /// What became of a delivery so far.
 #[derive(Debug, Clone)]
 pub(crate) struct Note {
-    scope: LogScope,
+    scopes: Vec<LogScope>,
     app: String,
     received: i64,
     outcome: EventOutcome,
 }
 
 impl Journal {
-    /// Notes in whose log a delivery belongs; it counts as applied unless it is said to be parked.
-    pub(crate) fn note(&self, delivery: &Delivery, envelope: &Envelope<'_>, scope: LogScope) {
+    /// Notes in whose logs a delivery belongs; it counts as applied unless it is said to be parked.
+    pub(crate) fn note(&self, delivery: &Delivery, envelope: &Envelope<'_>, scopes: Vec<LogScope>) {
         let Envelope { app, received, .. } = envelope;
-        let note = Note { scope, app: app.to_string(), received: *received, outcome: EventOutcome::Applied };
+        let note = Note { scopes, app: app.to_string(), received: *received, outcome: EventOutcome::Applied };
         self.notes().insert(key(delivery), note);
     }
 
@@ -55,9 +55,14 @@ fn key(delivery: &Delivery) -> EventKey {
 }
 
 impl Note {
-    /// The entry of a queue message that says `text`.
-    pub(crate) async fn entry(&self, queue: &str, archive: &Archive, text: &str) -> Result<LogEntry, StoreError> {
-        let Self { scope, app, received, outcome } = self;
+    /// The entries of a queue message that says `text`, one in each log.
+    pub(crate) async fn entries(
+        &self,
+        queue: &str,
+        archive: &Archive,
+        text: &str,
+    ) -> Result<Vec<LogEntry>, StoreError> {
+        let Self { scopes, app, received, outcome } = self;
         let body = archive.fit(Shelf::Logged, app, *received, text).await?.into_owned();
         let logged = LoggedEvent {
             event: EventId::of(*received, text),
@@ -66,6 +71,6 @@ impl Note {
             body: Personal::new(body),
             expires_at: received / 1000 + i64::from(archive.log_days) * 24 * 60 * 60,
         };
-        Ok(LogEntry { scope: *scope, logged })
+        Ok(scopes.iter().map(|scope| LogEntry { scope: *scope, logged: logged.clone() }).collect())
     }
 }

@@ -1,27 +1,31 @@
 //! From a queue message to the tenant it is for, or to the parking place.
 //!
 //! The three workers that read what the webhook queued begin alike: read the envelope, find out whose
-//! number it is, check that the app and account that signed may speak for that number, and keep what
-//! fails any of this. That beginning is the [`Gate`]. It also ends alike: every event goes into the
+//! number (or whose account, if it names no number) it is, check that the app and account that signed may
+//! speak for it, and keep what fails any of this. That beginning is the [`Gate`]. It also ends alike: every event goes into the
 //! webhook log with what became of it ([`Gate::finish`]). [`Replay`] goes the other way, from what is
 //! parked or logged back to the queues.
 //!
 //! **Invariant:** an app's secret proves the app, not the tenant. A tenant's data is opened only when
-//! the number's route names the same app and the same WhatsApp Business account as the webhook.
+//! the number's route names the same app and the same WhatsApp Business account as the webhook. What names
+//! an account alone is for each tenant that has such a number in it.
 
+mod account;
 mod journal;
 mod replay;
 
+pub use account::{AdmittedAccount, NamedNumber, Owner};
 pub use replay::{Replay, ReplayError};
 
-use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use jiff::{SignedDuration, Timestamp};
 use journal::Journal;
 use recado_domain::ids::PhoneNumberId;
+use recado_platform::aws::SdkConfig;
 use recado_platform::batch::{self, Delivery};
 use recado_platform::clock::Clock;
 use recado_platform::intake::{IntakeBucket, IntakeError, Shelf};
+use recado_platform::metrics::{self, Metric};
 use recado_platform::settings::{self, SettingError};
 use recado_store::{EventId, LogScope, Park, Parked, ParkedScope, Route, Store, StoreError, TenantStore};
 use recado_whatsapp::envelope::{ClaimCheck, Envelope, Kind};
@@ -29,6 +33,7 @@ use recado_whatsapp::webhook::word;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// How long a route may be believed without asking again. A released number stays quarantined longer.
 const ROUTE_KEEP: SignedDuration = SignedDuration::from_mins(5);
@@ -70,9 +75,19 @@ pub struct Gate {
     store: Store,
     archive: Archive,
     queue: &'static str,
+    latency: Option<Metric>,
     clock: Clock,
     routes: Mutex<HashMap<PhoneNumberId, (Route, Timestamp)>>,
     journal: Journal,
+}
+
+/// A queue message that can be read. Whom it is for is not proven yet.
+#[derive(Debug)]
+pub struct Opened<'a> {
+    /// The delivery, to be parked if it turns out to be unusable.
+    pub delivery: &'a Delivery,
+    /// What it holds.
+    pub envelope: Envelope<'a>,
 }
 
 /// A queue message whose tenant is proven.
@@ -91,35 +106,57 @@ pub struct Admitted<'a> {
 impl Gate {
     /// A gate for the messages of one queue, which is named for putting parked messages back.
     pub fn new(store: Store, archive: Archive, queue: &'static str, clock: Clock) -> Self {
-        Self { store, archive, queue, clock, routes: Mutex::default(), journal: Journal::default() }
+        let (routes, journal) = (Mutex::default(), Journal::default());
+        Self { store, archive, queue, latency: None, clock, routes, journal }
+    }
+
+    /// A gate that measures how long its messages take.
+    pub fn timed(self, latency: Metric) -> Self {
+        Self { latency: Some(latency), ..self }
     }
 
     /// Finds the tenant a delivery is for. `None`: it was parked, and is done with.
     pub async fn admit<'a>(&self, delivery: &'a Delivery) -> Result<Option<Admitted<'a>>, StoreError> {
+        match self.open(delivery).await? {
+            Some(opened) => self.admit_number(opened).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Opens a delivery. `None`: it was parked, and is done with.
+    pub async fn open<'a>(&self, delivery: &'a Delivery) -> Result<Option<Opened<'a>>, StoreError> {
         let nobody = ParkedScope::Nobody;
-        let envelope = match self.open(delivery).await? {
+        let envelope = match self.read(delivery).await? {
             Ok(envelope) => envelope,
-            Err(reason) => return self.park(delivery, None, nobody, reason).await.map(|_| None),
+            Err(reason) => return self.park(delivery, None, nobody, reason, Metric::Parked).await.map(|_| None),
         };
-        self.journal.note(delivery, &envelope, LogScope::Deployment);
+        self.journal.note(delivery, &envelope, vec![LogScope::Deployment]);
         if envelope.item.kind == Kind::Malformed {
             let reason = "signed by Meta, but not of any known shape".to_owned();
-            return self.park(delivery, Some(&envelope), nobody, reason).await.map(|_| None);
+            return self.park(delivery, Some(&envelope), nobody, reason, Metric::Parked).await.map(|_| None);
         }
+        Ok(Some(Opened { delivery, envelope }))
+    }
+
+    /// Finds the tenant whose number a message names. `None`: it was parked, and is done with.
+    pub async fn admit_number<'a>(&self, opened: Opened<'a>) -> Result<Option<Admitted<'a>>, StoreError> {
+        let Opened { delivery, envelope } = opened;
+        let nobody = ParkedScope::Nobody;
         let number = envelope.item.phone_number_id.as_deref().map(PhoneNumberId::parse);
         let Some(Ok(number)) = number else {
             let field = word(envelope.item.field.as_deref().unwrap_or_default());
-            let reason = match envelope.item.kind {
-                Kind::Other => format!("the field `{field}` is kept, but not applied yet"),
-                kind => format!("a {kind:?} in the field `{field}` that names no number of ours"),
+            let (reason, metric) = match envelope.item.kind {
+                Kind::Other => (format!("the field `{field}` is kept, but not applied yet"), Metric::KeptRaw),
+                kind => (format!("a {kind:?} in the field `{field}` that names no number of ours"), Metric::Parked),
             };
-            return self.park(delivery, Some(&envelope), nobody, reason).await.map(|_| None);
+            return self.park(delivery, Some(&envelope), nobody, reason, metric).await.map(|_| None);
         };
         let route = match self.route(&number).await? {
             Some(route) => route,
             None => {
                 let reason = "nobody owns the number".to_owned();
-                match self.park(delivery, Some(&envelope), ParkedScope::UnroutedNumber(&number), reason).await? {
+                let (scope, metric) = (ParkedScope::UnroutedNumber(&number), Metric::UnknownPhoneNumber);
+                match self.park(delivery, Some(&envelope), scope, reason, metric).await? {
                     Parked::Kept => return Ok(None),
                     // It was claimed at this very moment.
                     Parked::Routed => match self.route(&number).await? {
@@ -132,18 +169,23 @@ impl Gate {
         if !route.accepts(&envelope.app, envelope.item.waba_id.as_deref()) {
             tracing::error!(app = %envelope.app, number = ?number, "an app or account that does not own the number");
             let reason = "the app or account that signed does not own the number".to_owned();
-            return self.park(delivery, Some(&envelope), nobody, reason).await.map(|_| None);
+            return self.park(delivery, Some(&envelope), nobody, reason, Metric::Parked).await.map(|_| None);
         }
         let store = self.store.of_route(&route);
-        self.journal.note(delivery, &envelope, LogScope::Tenant(store.tenant()));
+        self.journal.note(delivery, &envelope, vec![LogScope::Tenant(store.tenant())]);
         Ok(Some(Admitted { delivery, envelope, number, store }))
     }
 
     /// Keeps a message of a proven tenant that cannot be applied.
     pub async fn park_for(&self, admitted: &Admitted<'_>, reason: String) -> Result<(), StoreError> {
-        let tenant = admitted.store.tenant();
+        self.keep_for(admitted, reason, Metric::Parked).await
+    }
+
+    /// Keeps a message of a proven tenant, and counts it as this.
+    pub async fn keep_for(&self, admitted: &Admitted<'_>, reason: String, metric: Metric) -> Result<(), StoreError> {
+        let scope = ParkedScope::Tenant(admitted.store.tenant());
         let Admitted { delivery, envelope, .. } = admitted;
-        self.park(delivery, Some(envelope), ParkedScope::Tenant(tenant), reason).await.map(|_| ())
+        self.park(delivery, Some(envelope), scope, reason, metric).await.map(|_| ())
     }
 
     /// Logs what became of a batch, now that it is done. What cannot be logged is to be delivered again,
@@ -154,6 +196,7 @@ impl Gate {
         for delivery in left {
             self.journal.take(delivery);
         }
+        self.measure(&done);
         let logged = batch::attempt(Box::pin(self.log(&done))).await;
         if logged.is_none() {
             for delivery in done {
@@ -163,11 +206,21 @@ impl Gate {
         response
     }
 
+    /// How long what is done took since it was put on the queue. Not since the webhook: what is replayed would
+    /// seem to have taken days.
+    fn measure(&self, done: &[&Delivery]) {
+        let Some(metric) = self.latency else { return };
+        let now = self.clock.now();
+        for sent in done.iter().filter_map(|delivery| delivery.sent) {
+            metrics::measure(metric, Duration::try_from(now.duration_since(sent)).unwrap_or_default());
+        }
+    }
+
     async fn log(&self, deliveries: &[&Delivery]) -> Result<(), StoreError> {
         let mut entries = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             if let Some(note) = self.journal.take(delivery) {
-                entries.push(note.entry(self.queue, &self.archive, delivery.text()).await?);
+                entries.extend(note.entries(self.queue, &self.archive, delivery.text()).await?);
             }
         }
         match self.store.log(&entries).await {
@@ -182,7 +235,7 @@ impl Gate {
 
     /// Reads the envelope, fetching it if the queue message only stands for it. The inner error is a
     /// reason to park it.
-    async fn open<'a>(&self, delivery: &'a Delivery) -> Result<Result<Envelope<'a>, String>, StoreError> {
+    async fn read<'a>(&self, delivery: &'a Delivery) -> Result<Result<Envelope<'a>, String>, StoreError> {
         let reason = |error| recado_platform::telemetry::chain(&error);
         let unreadable = match Envelope::parse(delivery.text()) {
             Ok(envelope) => return Ok(Ok(envelope)),
@@ -201,6 +254,7 @@ impl Gate {
         envelope: Option<&Envelope<'_>>,
         scope: ParkedScope<'_>,
         reason: String,
+        metric: Metric,
     ) -> Result<Parked, StoreError> {
         let (app, received) = envelope.map_or(("", 0), |envelope| (&*envelope.app, envelope.received));
         let text = delivery.text();
@@ -209,6 +263,7 @@ impl Gate {
         let park = Park { scope, event, reason, queue: self.queue, body: &body };
         let parked = self.store.park(&park, self.clock.now()).await?;
         if parked == Parked::Kept {
+            metrics::count(metric);
             tracing::warn!(queue = self.queue, reason = park.reason, %event, "parked");
             self.journal.parked(delivery);
         }

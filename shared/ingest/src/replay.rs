@@ -1,9 +1,9 @@
 //! From what is parked or logged back to the queues.
 
-use aws_config::SdkConfig;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use recado_domain::ids::PhoneNumberId;
+use recado_platform::aws::SdkConfig;
 use recado_platform::queue::{Outgoing, Queue, QueueError};
 use recado_platform::settings::{SettingError, required};
 use recado_store::{LoggedEvent, ParkedItem, ParkedScope, Store, StoreError};

@@ -1,9 +1,11 @@
 //! Queue batches: each unit of work on its own, failures reported one by one.
 
+use crate::metrics::{self, Metric};
 use crate::telemetry;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
@@ -15,6 +17,8 @@ pub struct Delivery {
     pub id: String,
     /// What it says.
     pub body: String,
+    /// When it was put on the queue, if the queue says so.
+    pub sent: Option<Timestamp>,
     /// What the message stands for, once that was fetched.
     fetched: OnceLock<String>,
 }
@@ -22,7 +26,7 @@ pub struct Delivery {
 impl Delivery {
     /// A message of this id and text.
     pub const fn new(id: String, body: String) -> Self {
-        Self { id, body, fetched: OnceLock::new() }
+        Self { id, body, sent: None, fetched: OnceLock::new() }
     }
 
     /// What the message says or, if it only stood for that, what was fetched instead.
@@ -41,7 +45,11 @@ pub fn deliveries(event: SqsEvent) -> Vec<Delivery> {
     event
         .records
         .into_iter()
-        .map(|record| Delivery::new(record.message_id.unwrap_or_default(), record.body.unwrap_or_default()))
+        .map(|record| {
+            let sent = record.attributes.get("SentTimestamp").and_then(|sent| sent.parse().ok());
+            let delivery = Delivery::new(record.message_id.unwrap_or_default(), record.body.unwrap_or_default());
+            Delivery { sent: sent.and_then(|sent| Timestamp::from_millisecond(sent).ok()), ..delivery }
+        })
         .collect()
 }
 
@@ -52,10 +60,12 @@ pub async fn attempt<T, E: Error + 'static>(work: impl Future<Output = Result<T,
     match AssertUnwindSafe(work).catch_unwind().await {
         Ok(Ok(done)) => Some(done),
         Ok(Err(error)) => {
+            metrics::count(Metric::WorkRetried);
             tracing::warn!(error = telemetry::chain(&error), "failed; to be delivered again");
             None
         }
         Err(_) => {
+            metrics::count(Metric::Panics);
             tracing::error!("panicked; to be delivered again");
             None
         }
@@ -93,14 +103,15 @@ mod tests {
     #[tokio::test]
     async fn only_what_failed_or_panicked_is_delivered_again() {
         let deliveries = ["works", "fails", "panics"].map(|how| Delivery::new(format!("m-{how}"), how.to_owned()));
-        let response = each(&deliveries, async |delivery| match delivery.body.as_str() {
+        let work = each(&deliveries, async |delivery| match delivery.body.as_str() {
             "fails" => Err(No),
             "panics" => panic!("a planted panic"),
             _ => Ok(()),
-        })
-        .await;
+        });
+        let (response, tally) = metrics::tally(work).await;
         let failed: Vec<_> =
             response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
         assert_eq!(failed, ["m-fails", "m-panics"]);
+        assert_eq!(tally.counts(), [(Metric::WorkRetried, 1), (Metric::Panics, 1)]);
     }
 }

@@ -1,9 +1,9 @@
 //! The bucket for files: what comes as a stream goes in part by part, what is in is shown by a signed link.
 
-use aws_config::SdkConfig;
-use aws_config::timeout::TimeoutConfig;
+use crate::aws::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;

@@ -2,7 +2,7 @@
 //!
 //! Every key is derived from what it holds, so putting the same text twice leaves one object.
 
-use aws_config::SdkConfig;
+use crate::aws::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::operation::get_object::GetObjectError;

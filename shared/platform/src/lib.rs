@@ -5,6 +5,7 @@
 //! - [`aws`] is the one SDK configuration of a process.
 //! - [`batch`] runs queue batches: each unit on its own, failures reported one by one.
 //! - [`bucket`] keeps files: streams go in part by part, signed links lead to them.
+//! - [`metrics`] counts what happens during a run, for one line of the log.
 //! - [`intake`] is the bucket for webhook events too large for a queue message or an item.
 //! - [`queue`] puts messages on a queue and checks that each was taken.
 //! - [`secret`] keeps a Secrets Manager document at hand.
@@ -18,6 +19,7 @@ pub mod batch;
 pub mod bucket;
 pub mod clock;
 pub mod intake;
+pub mod metrics;
 pub mod queue;
 pub mod secret;
 pub mod settings;

@@ -6,7 +6,12 @@
 use crate::settings;
 use std::error::Error;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// What is shown without `RUST_LOG`: warnings of libraries, and everything from `info` up of ours.
+const SHOWN: [(&str, LevelFilter); 2] = [("aws_smithy_runtime", LevelFilter::WARN), ("hyper", LevelFilter::WARN)];
 
 /// Runs a function's `main`: starts logging, and if it cannot start, says why in one line of the log.
 pub async fn start(main: impl AsyncFnOnce() -> Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
@@ -20,20 +25,14 @@ pub async fn start(main: impl AsyncFnOnce() -> Result<(), Box<dyn Error + Send +
     }
 }
 
-/// Starts logging. `RUST_LOG` chooses what is shown; without it, warnings of libraries and
-/// everything from `info` up of ours.
+/// Starts logging. `RUST_LOG` chooses by target and level what is shown, as in `info,hyper=warn`. Instead of
+/// `EnvFilter`, which could also choose by fields, with regular expressions that every function would carry.
 fn init() {
-    let filter = settings::optional("RUST_LOG")
-        .and_then(|directives| EnvFilter::try_new(directives).ok())
-        .unwrap_or_else(|| EnvFilter::new("info,aws_config=warn,aws_smithy_runtime=warn,hyper=warn"));
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(true)
-        .with_span_list(false)
-        .with_target(true)
-        .with_env_filter(filter)
-        .init();
+    let shown = settings::optional("RUST_LOG").and_then(|targets| targets.parse().ok());
+    let shown: Targets = shown.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO).with_targets(SHOWN));
+    let lines =
+        tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
+    tracing_subscriber::registry().with(lines.with_target(true)).with(shown).init();
 }
 
 /// An error with everything that led to it, in one line.

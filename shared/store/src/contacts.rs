@@ -6,15 +6,19 @@
 //! business-scoped id is another person.
 
 use crate::error::{StoreError, failed};
-use crate::expression::{ABSENT, Expression, PRESENT};
+use crate::expression::{ABSENT, Expression, NOT_MERGED, PRESENT};
 use crate::item::{self, Item};
 use crate::keys::Key;
+use crate::links::Leads;
 use crate::transaction::pause;
 use crate::{Store, TenantStore};
 use aws_sdk_dynamodb::types::{KeysAndAttributes, TransactWriteItem};
 use jiff::Timestamp;
 use recado_domain::contact::{Address, Identities};
-use recado_domain::ids::{Bsuid, ContactId, MessageId};
+use recado_domain::customer::{Link, MatchOn, matchable};
+use recado_domain::email::Email;
+use recado_domain::ids::{Bsuid, ContactId, CustomerId, MessageId};
+use recado_domain::phone::match_key_of;
 use recado_domain::preference::Preference;
 use serde::{Deserialize, Serialize};
 
@@ -68,11 +72,42 @@ pub(crate) struct ContactRecord {
     /// What they last said about being written to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) preference: Option<Preference>,
+    /// Their e-mail address, as an agent or another system stored it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) email: Option<Email>,
+    /// Which customer they are; `None` if that was never the question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) customer: Option<Link>,
+    /// Counts the changes of it, so that one based on what was read is refused if it is outdated.
+    #[serde(default, skip_serializing_if = "item::is_zero")]
+    pub(crate) link_rev: u64,
     /// The contact that turned out to be the same person, and goes on for both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) merged_into: Option<ContactId>,
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub(crate) created_at: Timestamp,
+}
+
+impl ContactRecord {
+    /// A contact that nobody knew.
+    pub(crate) fn new(id: ContactId, identities: Identities, now: Timestamp) -> Self {
+        Self {
+            id,
+            identities,
+            moved_at: None,
+            preference: None,
+            email: None,
+            customer: None,
+            link_rev: 0,
+            merged_into: None,
+            created_at: now,
+        }
+    }
+
+    /// Which customer they are.
+    pub(crate) fn link(&self) -> Link {
+        self.customer.clone().unwrap_or_default()
+    }
 }
 
 /// What the identities of a sender lead to.
@@ -87,18 +122,84 @@ pub(crate) struct Person {
     links: Vec<(Address, Option<ContactId>)>,
     /// What takes a phone from a contact that lost it to this one.
     releases: Vec<TransactWriteItem>,
+    /// Which customer they are. Only known of a new contact, and of one that begins a conversation.
+    link: Link,
+    /// How often that was changed when it was read.
+    link_rev: u64,
+    /// Of a new contact, whom its phone leads to.
+    leads: Leads,
+    /// The phone that they were seen with is somebody else's since.
+    has_lost_phone: bool,
+    /// What is stored of them, where a conversation with them begins.
+    stored: Option<Identities>,
     /// When the sender was seen.
     at: Timestamp,
 }
 
 impl Person {
-    const fn known(contact: ContactId, at: Timestamp) -> Self {
-        Self { contact, is_new: false, twin: None, links: Vec::new(), releases: Vec::new(), at }
+    fn known(contact: ContactId, at: Timestamp) -> Self {
+        Self {
+            contact,
+            is_new: false,
+            twin: None,
+            links: Vec::new(),
+            releases: Vec::new(),
+            link: Link::default(),
+            link_rev: 0,
+            leads: Leads::default(),
+            has_lost_phone: false,
+            stored: None,
+            at,
+        }
     }
 
     /// Whether an identity of this person was not known before.
     pub(crate) fn has_news(&self) -> bool {
         !self.links.is_empty()
+    }
+
+    /// The customer that is to be shown in a conversation that begins.
+    pub(crate) const fn customer(&self) -> Option<CustomerId> {
+        self.link.id
+    }
+
+    /// A phone by which a contact was not known before.
+    fn new_phone(&self) -> Option<MatchOn> {
+        let phone = self.links.iter().find_map(|(address, _)| match address {
+            Address::Phone(phone) => Some(phone),
+            Address::Bsuid(_) => None,
+        });
+        phone.and_then(match_key_of).map(MatchOn::Phone)
+    }
+
+    /// Adds the condition that what is stored of them has not changed since it was read.
+    fn unchanged(&self, change: Expression) -> Expression {
+        let Some(Identities { wa_id, bsuid, .. }) = &self.stored else { return change };
+        let change = match wa_id {
+            Some(wa_id) => change.when("#waId = :storedWaId").value(":storedWaId", wa_id),
+            None => change.when("attribute_not_exists(#waId)"),
+        };
+        match bsuid {
+            Some(bsuid) => change.when("#bsuid = :storedBsuid").value(":storedBsuid", bsuid),
+            None => change.when("attribute_not_exists(#bsuid)"),
+        }
+    }
+
+    /// What a conversation that begins with this sender shows. Of somebody known not what an old message says of
+    /// them, but what they are known by now.
+    pub(crate) fn shown(&self, sender: &Identities) -> Identities {
+        let sender = self.known_by(sender);
+        let Some(stored) = self.stored.clone() else { return sender };
+        let news = if self.has_news() { sender.clone() } else { Identities::default() };
+        let (wa_id, bsuid) = (news.wa_id.or(stored.wa_id), news.bsuid.or(stored.bsuid));
+        Identities { wa_id, bsuid, ..sender }
+    }
+
+    /// What of a message's sender is still true: not a phone that has passed to somebody else, who would be written
+    /// to in their place.
+    pub(crate) fn known_by(&self, sender: &Identities) -> Identities {
+        let wa_id = sender.wa_id.clone().filter(|_| !self.has_lost_phone);
+        Identities { wa_id, ..sender.clone() }
     }
 }
 
@@ -147,7 +248,9 @@ impl TenantStore {
             (held, None) => {
                 links.extend(bsuid.clone().map(|bsuid| (bsuid, None)));
                 let contact = ContactId::of_first_message(first_message);
-                (Person { is_new: true, ..Person::known(contact, at) }, held)
+                let leads = self.leads(matchable(sender, None)).await?;
+                let link = Link::default().after_match(&leads.all);
+                (Person { is_new: true, link, leads, ..Person::known(contact, at) }, held)
             }
         };
         let is_free = of(&phone).is_none();
@@ -161,15 +264,36 @@ impl TenantStore {
                 person.releases = self.releases(held.contact, &phone).await?;
                 links.push((phone, Some(held.contact)));
             }
-            // It is theirs, or an old message says that it once was.
+            // An old message says that it once was theirs.
+            (Some(_), Some(held)) => person.has_lost_phone = held.contact != person.contact,
             _ => {}
         }
         person.links = links;
         Ok(person)
     }
 
+    /// Finds out what is stored of a known contact, because a conversation with them begins: what they are known
+    /// by, and which customer they are.
+    pub(crate) async fn stored(&self, person: Person) -> Result<Person, StoreError> {
+        if person.is_new {
+            return Ok(person);
+        }
+        let known = self.contact_record(person.contact).await?;
+        let (link, link_rev) = known.as_ref().map(|known| (known.link(), known.link_rev)).unwrap_or_default();
+        Ok(Person { link, link_rev, stored: known.map(|known| known.identities), ..person })
+    }
+
+    /// Matches a contact that has a phone by which it was not known before. It is stored by now, and due.
+    pub(crate) async fn match_new_phone(&self, person: &Person, now: Timestamp) -> Result<(), StoreError> {
+        match person.new_phone().filter(|_| !person.is_new) {
+            Some(phone) => self.match_on_news(person.contact, &phone, now).await,
+            None => Ok(()),
+        }
+    }
+
     /// The writes that make a person's identities known; none if they all are. `creates` says whether a
-    /// conversation with them is written for the first time.
+    /// conversation with them is written for the first time: it shows the customer, so that must still be
+    /// the one.
     pub(crate) fn person_writes(
         &self,
         person: &Person,
@@ -177,27 +301,28 @@ impl TenantStore {
         creates: bool,
         now: Timestamp,
     ) -> Vec<TransactWriteItem> {
-        const NOT_MERGED: &str = "attribute_not_exists(#mergedInto)";
+        let sender = &person.known_by(sender);
         let mut writes = person.releases.clone();
         let key = Key::contact(self.tenant, person.contact);
         if person.is_new {
-            let record = ContactRecord {
-                id: person.contact,
-                identities: sender.clone(),
-                moved_at: None,
-                preference: None,
-                merged_into: None,
-                created_at: now,
-            };
+            let customer = Some(person.link.clone()).filter(|link| *link != Link::default());
+            let record = ContactRecord { customer, ..ContactRecord::new(person.contact, sender.clone(), now) };
             writes.push(Expression::new().when(ABSENT).into_put(self.table(), item::item(key, "contact", &record)));
+            let leads = person.leads.all.iter();
+            writes.extend(leads.map(|lead| self.contact_match_write(&lead.on, person.contact, None)));
+            writes.extend(self.lead_checks(&person.leads));
         } else if person.has_news() {
             let change = Expression::new()
                 .set_if_some("waId", sender.wa_id.as_ref())
                 .set_if_some("bsuid", sender.bsuid.as_ref());
+            let change = person.unchanged(change);
+            let change = if creates { change.at("linkRev", person.link_rev) } else { change };
             writes.push(change.when(PRESENT).when(NOT_MERGED).into_update(self.table(), key));
+            writes.extend(person.new_phone().map(|phone| self.contact_match_write(&phone, person.contact, Some(now))));
         } else if creates {
-            // Who is being merged right now must not begin anything.
-            writes.push(Expression::new().when(NOT_MERGED).into_check(self.table(), key));
+            // Who is being merged, linked, or becomes known by something else right now must not begin anything.
+            let unchanged = person.unchanged(Expression::new()).at("linkRev", person.link_rev);
+            writes.push(unchanged.when(PRESENT).when(NOT_MERGED).into_check(self.table(), key));
         }
         for (address, holder) in &person.links {
             let record = IdentityRecord {
@@ -212,6 +337,7 @@ impl TenantStore {
             };
             let item = item::item(Key::identity(self.tenant, address), "identity", &record);
             writes.push(unchanged.into_put(self.table(), item));
+            writes.push(self.known_by_write(person.contact, address));
         }
         writes
     }
@@ -236,7 +362,7 @@ impl TenantStore {
 
 impl Store {
     /// Reads a few items, strongly consistent, in one call unless DynamoDB asks for another.
-    async fn batch_get(&self, operation: &'static str, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
+    pub(crate) async fn batch_get(&self, operation: &'static str, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
         let mut wanted: Vec<_> = keys.into_iter().map(Key::into_attributes).collect();
         for attempt in 0.. {

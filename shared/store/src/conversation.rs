@@ -7,7 +7,7 @@ use crate::keys::{INBOX_INDEX, INBOX_PK, INBOX_SK, Key, PK, SK, inbox_partition,
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use recado_domain::contact::Identities;
-use recado_domain::ids::{ContactId, ConversationId, PhoneNumberId, UserId};
+use recado_domain::ids::{ContactId, ConversationId, CustomerId, PhoneNumberId, UserId};
 use recado_domain::message::Direction;
 use recado_domain::order::MessageOrder;
 use recado_domain::personal::Personal;
@@ -80,6 +80,9 @@ pub struct Conversation {
         skip_serializing_if = "Option::is_none"
     )]
     pub window_expires_at: Option<Timestamp>,
+    /// The customer that the contact is, as far as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<CustomerId>,
     /// The agent who looks after it.
     #[serde(default)]
     pub assigned_to_id: Option<UserId>,

@@ -6,13 +6,13 @@ use crate::error::{StoreError, failed};
 use crate::item::{self, Item};
 use crate::keys::{
     DUE_INDEX, DUE_PK, DUE_SHARDS, DUE_SK, DueKind, Key, PK, SK, due_partition, due_sort, parse_conversation_partition,
-    parse_media_key, parse_pointer_partition,
+    parse_due_sort, parse_match_key, parse_media_key, parse_pointer_partition,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use recado_domain::ids::{MessageId, TenantId};
 use recado_domain::wake_up::{MediaWakeUp, WakeUp};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, btree_set};
 
 /// A message for which early statuses wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +22,49 @@ pub struct EarlyWait {
     pub message: MessageId,
 }
 
+/// Customers and contacts that are to be brought together.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MatchWait {
+    tenant: TenantId,
+    /// Where they meet. The phone or e-mail is in it.
+    partition: String,
+}
+
+impl std::fmt::Debug for MatchWait {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MatchWait").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
+
+/// What was due at a time, each once.
+#[derive(Debug)]
+pub struct Due<T> {
+    entries: BTreeSet<T>,
+    /// Since when the longest overdue of it has been due.
+    pub since: Option<Timestamp>,
+}
+
+impl<T> Due<T> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing was due.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl<T> IntoIterator for Due<T> {
+    type Item = T;
+    type IntoIter = btree_set::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.into_iter()
+    }
+}
+
 /// How many due entries one look takes from each shard. What is left is still due at the next one.
 const MOST: usize = 5000;
 
@@ -29,29 +72,45 @@ impl Store {
     /// Conversations with an open outbound message that was due by `now`, each once.
     ///
     /// Reads an index and may lag: what it says is a reason to look, never a reason to act.
-    pub async fn due_outboxes(&self, now: Timestamp) -> Result<BTreeSet<WakeUp>, StoreError> {
-        let due = self.due(DueKind::Outbox, now).await?;
+    pub async fn due_outboxes(&self, now: Timestamp) -> Result<Due<WakeUp>, StoreError> {
         let wake_up = |(tenant, conversation)| WakeUp { tenant, conversation };
-        Ok(due.iter().filter_map(|key| parse_conversation_partition(&key.pk)).map(wake_up).collect())
+        self.due(DueKind::Outbox, now, |key| parse_conversation_partition(&key.pk).map(wake_up)).await
     }
 
     /// Messages whose early statuses were to be looked at by `now`, each once. May lag, as above.
-    pub async fn due_early(&self, now: Timestamp) -> Result<BTreeSet<EarlyWait>, StoreError> {
-        let due = self.due(DueKind::Early, now).await?;
+    pub async fn due_early(&self, now: Timestamp) -> Result<Due<EarlyWait>, StoreError> {
         let wait = |(tenant, message)| EarlyWait { tenant, message };
-        Ok(due.iter().filter_map(|key| parse_pointer_partition(&key.pk)).map(wait).collect())
+        self.due(DueKind::Early, now, |key| parse_pointer_partition(&key.pk).map(wait)).await
     }
 
     /// Messages whose files were to be fetched by `now`, each once. May lag, as above.
-    pub async fn due_media(&self, now: Timestamp) -> Result<BTreeSet<MediaWakeUp>, StoreError> {
-        let due = self.due(DueKind::Media, now).await?;
+    pub async fn due_media(&self, now: Timestamp) -> Result<Due<MediaWakeUp>, StoreError> {
         let wake_up = |(tenant, message)| MediaWakeUp { tenant, message };
-        Ok(due.iter().filter_map(|key| parse_media_key(&key.pk, &key.sk)).map(wake_up).collect())
+        self.due(DueKind::Media, now, |key| parse_media_key(&key.pk, &key.sk).map(wake_up)).await
     }
 
-    /// The keys of what is due, the longest overdue first.
-    async fn due(&self, kind: DueKind, now: Timestamp) -> Result<Vec<Key>, StoreError> {
-        let mut due = Vec::new();
+    /// Where customers and contacts were to be brought together by `now`, each once. May lag, as above.
+    pub async fn due_matches(&self, now: Timestamp) -> Result<Due<MatchWait>, StoreError> {
+        let wait = |key: &Key| {
+            let (tenant, _) = parse_match_key(&key.pk, &key.sk)?;
+            Some(MatchWait { tenant, partition: key.pk.clone() })
+        };
+        self.due(DueKind::Match, now, wait).await
+    }
+
+    /// Brings customers and contacts together whose writer got no further. Doing it again does nothing.
+    pub async fn revisit_match(&self, wait: &MatchWait, now: Timestamp) -> Result<(), StoreError> {
+        self.open(wait.tenant).match_all(&wait.partition, now).await
+    }
+
+    /// What is due, as it is read off the keys; of each shard the longest overdue first.
+    async fn due<T: Ord>(
+        &self,
+        kind: DueKind,
+        now: Timestamp,
+        read: impl Fn(&Key) -> Option<T>,
+    ) -> Result<Due<T>, StoreError> {
+        let mut due = Due { entries: BTreeSet::new(), since: None };
         for shard in 0..DUE_SHARDS {
             let mut start = None;
             let mut found = 0;
@@ -72,9 +131,12 @@ impl Store {
                     .map_err(failed("reading what is due"))?;
                 let items = answer.items.unwrap_or_default();
                 found += items.len();
-                due.extend(items.iter().filter_map(|item| {
-                    Some(Key { pk: item::text(item, PK)?.to_owned(), sk: item::text(item, SK)?.to_owned() })
-                }));
+                for item in &items {
+                    let (Some(pk), Some(sk)) = (item::text(item, PK), item::text(item, SK)) else { continue };
+                    due.entries.extend(read(&Key { pk: pk.to_owned(), sk: sk.to_owned() }));
+                    let since = item::text(item, DUE_SK).and_then(parse_due_sort);
+                    due.since = [due.since, since].into_iter().flatten().min();
+                }
                 start = answer.last_evaluated_key;
                 if start.is_none() {
                     break;

@@ -69,6 +69,14 @@ impl Expression {
         self
     }
 
+    /// Adds the condition that a counter still stands where it was seen; one that is not there stands at 0.
+    pub(crate) fn at(self, counter: &str, seen: u64) -> Self {
+        match seen {
+            0 => self.when(format!("attribute_not_exists(#{counter})")),
+            seen => self.when(format!("#{counter} = :{counter}")).value(&format!(":{counter}"), seen),
+        }
+    }
+
     /// Gives a placeholder its value.
     pub(crate) fn value(mut self, placeholder: &str, value: impl Serialize) -> Self {
         let value = serde_dynamo::to_attribute_value(value).expect("our own values are representable");
@@ -167,6 +175,8 @@ impl Expression {
 
 /// The condition that the item is not there yet.
 pub(crate) const ABSENT: &str = "attribute_not_exists(#pk)";
+/// The condition that a contact or a conversation has not been merged into another.
+pub(crate) const NOT_MERGED: &str = "attribute_not_exists(#mergedInto)";
 /// The condition that the item is there.
 pub(crate) const PRESENT: &str = "attribute_exists(#pk)";
 

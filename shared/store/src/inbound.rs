@@ -1,6 +1,7 @@
 //! Customer messages into the table, each exactly once.
 
 use crate::TenantStore;
+use crate::activity::Happened;
 use crate::contacts::Person;
 use crate::conversation::{Conversation, ConversationStatus, Referred};
 use crate::error::StoreError;
@@ -8,19 +9,19 @@ use crate::expression::{ABSENT, Expression, PRESENT};
 use crate::item;
 use crate::keys::{INBOX_PK, INBOX_SK, Key, Place, inbox_partition, inbox_sort};
 use crate::media::NewMedia;
+use crate::members::Assignee;
 use crate::message::{Message, Pointer};
 use crate::transaction::{Outcome, SURPRISES, Verdict, pause};
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use recado_domain::contact::Identities;
-use recado_domain::ids::{ContactId, ConversationId, MessageId, PhoneNumberId, Wamid};
+use recado_domain::ids::{ConversationId, MessageId, PhoneNumberId, Wamid};
 use recado_domain::message::{Direction, MessageType, Origin};
 use recado_domain::order::MessageOrder;
 use recado_domain::personal::Personal;
 use recado_domain::status::{MessageStatus, States};
 use recado_domain::window::{self, CustomerAct};
-use serde::Serialize;
 
 /// Messages between one customer and one number, as they came together.
 #[derive(Debug, Clone)]
@@ -29,7 +30,7 @@ pub struct InboundBatch {
     pub number: PhoneNumberId,
     /// The customer.
     pub sender: Identities,
-    /// At most 31, because a transaction holds 100 writes.
+    /// Any number; as many as fit into a transaction are stored at once.
     pub messages: Vec<NewMessage>,
 }
 
@@ -71,9 +72,12 @@ pub enum Recorded {
     AlreadyStored,
 }
 
-/// The most messages one transaction takes: of its 100 writes up to ten are for the rest, and up to three for each
+/// The most messages one transaction takes: of its 100 writes up to 19 are for the rest, and up to three for each
 /// message.
-const MOST: usize = (100 - 10) / 3;
+const MOST: usize = (100 - 19) / 3;
+
+/// After how many surprises it no longer matters whose turn it is.
+const HURRY: u32 = 6;
 
 /// What is believed of the conversation before writing to it. The write is conditional on it.
 #[derive(Debug)]
@@ -86,15 +90,15 @@ enum Belief {
     Known(Box<Conversation>),
 }
 
-/// Something that happened with a contact.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Activity {
-    kind: &'static str,
-    summary: &'static str,
-    related_entity: &'static str,
-    related_id: ConversationId,
-    at: i64,
+impl Belief {
+    /// Whether a customer's message now begins or reopens what nobody looks after.
+    fn wants_somebody(&self) -> bool {
+        match self {
+            Self::Ordinary => false,
+            Self::Absent => true,
+            Self::Known(known) => known.assigned_to_id.is_none() && known.status != known.status.after_inbound(),
+        }
+    }
 }
 
 /// What storing messages does to their conversation.
@@ -207,6 +211,8 @@ impl TenantStore {
             if who.is_new {
                 belief = Belief::Absent;
             }
+            let begins = matches!(belief, Belief::Absent);
+            let who = if begins { self.stored(who).await? } else { who };
             let conversation = ConversationId::between(who.contact, &batch.number);
 
             let fresh: Vec<(MessageId, &NewMessage)> =
@@ -215,23 +221,36 @@ impl TenantStore {
             for (id, message) in &fresh {
                 writes.extend(self.message_writes(conversation, *id, message, now));
             }
-            writes.push(self.conversation_write(&belief, conversation, &who, batch, &fresh, now));
-            let begins = matches!(belief, Belief::Absent);
-            writes.extend(self.person_writes(&who, &batch.sender, begins, now));
+            let effect = Effect::of(&fresh);
+            let assignee = match effect.unread > 0 && belief.wants_somebody() {
+                true => self.assignee(conversation, now).await?,
+                false => None,
+            };
+            writes.push(self.conversation_write(&belief, &who, batch, effect, assignee.as_ref(), now));
+            let of_person = self.person_writes(&who, &batch.sender, begins, now);
+            let persons = of_person.len();
+            writes.extend(of_person);
             if begins {
-                writes.push(self.activity_write(who.contact, conversation, now));
+                writes.push(self.activity_write(Happened::Began, who.contact, conversation, now));
             }
             for (id, message) in &fresh {
                 let place = Place { tenant: self.tenant, conversation, order: message.order, message: *id };
                 let media = NewMedia { number: &batch.number, kind: message.kind, content: &message.content };
                 writes.extend(self.media_write(&place, &media, now));
             }
+            // Last, because nothing is to be found out anew if it was somebody else's turn.
+            if let Some(assignee) = &assignee {
+                writes.extend(self.assignment_writes(assignee, who.contact, conversation, surprise > HURRY, now));
+            }
 
             match self.transact(OPERATION, writes).await? {
-                Outcome::Done => open.into_iter().for_each(|place| recorded[place] = Some(Recorded::Stored)),
+                Outcome::Done => {
+                    open.into_iter().for_each(|place| recorded[place] = Some(Recorded::Stored));
+                    self.match_new_phone(&who, now).await?;
+                }
                 Outcome::Refused(verdicts) => {
                     let (of_messages, rest) = verdicts.split_at(2 * fresh.len());
-                    let (of_conversation, of_person) = rest.split_first().expect("the conversation is always written");
+                    let (of_conversation, rest) = rest.split_first().expect("the conversation is always written");
                     for (place, verdict) in open.into_iter().zip(of_messages.chunks(2)) {
                         if let Verdict::Broken(item) = &verdict[0] {
                             let pointer: Pointer = item::record(OPERATION, item.clone())?;
@@ -248,7 +267,7 @@ impl TenantStore {
                     }
                     // Somebody else made this contact known meanwhile, or found out that it is the same
                     // as another: find out anew who it is.
-                    if is_merged || of_person.iter().any(Verdict::is_broken) {
+                    if is_merged || rest[..persons].iter().any(Verdict::is_broken) {
                         belief = Belief::Ordinary;
                     } else {
                         person = Some(who);
@@ -349,37 +368,26 @@ impl TenantStore {
         ]
     }
 
-    /// That a conversation began, for whoever looks at the contact (REQUIREMENTS IN-15).
-    fn activity_write(&self, contact: ContactId, conversation: ConversationId, now: Timestamp) -> TransactWriteItem {
-        let activity = Activity {
-            kind: "chat",
-            summary: "WhatsApp conversation started",
-            related_entity: "conversation",
-            related_id: conversation,
-            at: now.as_millisecond(),
-        };
-        let key = Key::activity(self.tenant, contact, now, conversation);
-        Expression::new().into_put(self.table(), item::item(key, "activity", &activity))
-    }
-
     /// The conversation's share, conditional on what is believed of it.
     fn conversation_write(
         &self,
         belief: &Belief,
-        id: ConversationId,
         person: &Person,
         batch: &InboundBatch,
-        messages: &[(MessageId, &NewMessage)],
+        effect: Effect<'_>,
+        assignee: Option<&Assignee>,
         now: Timestamp,
     ) -> TransactWriteItem {
-        let Effect { newest, unread, window, referral } = Effect::of(messages);
+        let Effect { newest, unread, window, referral } = effect;
+        let id = ConversationId::between(person.contact, &batch.number);
+        let assigned_to_id = assignee.map(|assignee| assignee.user.clone());
 
         if matches!(belief, Belief::Absent) {
             let conversation = Conversation {
                 id,
                 phone_number_id: batch.number.clone(),
                 contact_id: person.contact,
-                contact: batch.sender.clone(),
+                contact: person.shown(&batch.sender),
                 status: ConversationStatus::Open,
                 unread_count: unread,
                 last_order: newest.order,
@@ -387,7 +395,8 @@ impl TenantStore {
                 last_preview: newest.preview.clone(),
                 last_direction: newest.direction,
                 window_expires_at: window,
-                assigned_to_id: None,
+                customer_id: person.customer(),
+                assigned_to_id,
                 referral,
                 merged_into: None,
                 absorbed: Vec::new(),
@@ -401,9 +410,10 @@ impl TenantStore {
         let mut change =
             Expression::new().add("unreadCount", unread).add("rev", 1).set("updatedAt", now.as_millisecond());
         if person.has_news() {
+            let known_by = person.known_by(&batch.sender);
             change = change
-                .set_if_some("contact.waId", batch.sender.wa_id.as_ref())
-                .set_if_some("contact.bsuid", batch.sender.bsuid.as_ref());
+                .set_if_some("contact.waId", known_by.wa_id.as_ref())
+                .set_if_some("contact.bsuid", known_by.bsuid.as_ref());
         }
         let (is_newer, window, status, referral) = match belief {
             Belief::Known(known) => {
@@ -435,7 +445,8 @@ impl TenantStore {
         };
         change = change
             .set_if_some("windowExpiresAt", window.map(Timestamp::as_millisecond))
-            .set_if_some("referral", referral);
+            .set_if_some("referral", referral)
+            .set_if_some("assignedToId", assigned_to_id);
         if is_newer {
             change = change
                 .set("lastOrder", newest.order)

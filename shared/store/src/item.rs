@@ -37,6 +37,12 @@ pub(crate) fn record<T: DeserializeOwned>(operation: &'static str, item: Item) -
     serde_dynamo::from_item(item).map_err(|error| StoreError::item(operation, error))
 }
 
+/// Whether a counter has never counted: then it is not stored, as [`crate::expression::Expression::at`] expects.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub(crate) const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// A text attribute.
 pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name)?.as_s().ok().map(String::as_str)

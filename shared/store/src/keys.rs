@@ -4,13 +4,22 @@
 //! |---|---|
 //! | tenant by id | get `TENANT#t` / `TENANT` |
 //! | a tenant's numbers and their tokens | query `TENANT#t` / `NUMBER#…` |
+//! | what a tenant has decided | get `TENANT#t` / `POLICY` |
+//! | a tenant's people, and who of them is online | query `TENANT#t` / `MEMBER#…`, then their memberships |
 //! | tenant by phone number id | get `NUMBER#n` / `ROUTE` |
 //! | tenants by WhatsApp Business account | query `WABA#w` / `TENANT#…` |
+//! | what was told of an account, its restrictions included | query `TENANT#t` / `ACCOUNT#w#…` |
+//! | the last events about a tenant's accounts and numbers, by field | query `TENANT#t#NOTICES` / `NOTICE#…` |
+//! | template by account, name and language | get `TENANT#t#TEMPLATES` / `TEMPLATE#name#language#w` |
+//! | templates by tenant, in the order of their names; by status or category | query `TENANT#t#TEMPLATES` / `TEMPLATE#…`, filtered |
 //! | memberships of a person | query `USER#u` / `MEMBER#…` |
 //! | contact by id | get `TENANT#t#CONTACT#c` / `CONTACT` |
 //! | contact by identity (WhatsApp id, business-scoped id) | get `TENANT#t#IDENTITY#…` / `IDENTITY` |
 //! | what happened with a contact, oldest first | query `TENANT#t#CONTACT#c` / `ACTIVITY#…` |
-//! | what a contact was once known by | query `TENANT#t#CONTACT#c` / `FORMERLY#…` |
+//! | what a contact is or was known by | query `TENANT#t#CONTACT#c` / `FORMERLY#…` |
+//! | customer by id | get `TENANT#t#CUSTOMER#c` / `CUSTOMER` |
+//! | customers by phone match key or e-mail | get `TENANT#t#MATCH#PHONE#…`, `TENANT#t#MATCH#EMAIL#…` / `MATCH` |
+//! | customers and contacts that have a phone or e-mail in common | query the same / `MATCH…` |
 //! | conversation by (number, contact) | its id is derived from the two |
 //! | conversation with its open outbox, oldest first | query `TENANT#t#CONVERSATION#c` / `CONVERSATION…` |
 //! | messages of a conversation, either direction | query `TENANT#t#CONVERSATION#c` / `MESSAGE#…` |
@@ -32,9 +41,11 @@
 use crate::event::EventId;
 use aws_sdk_dynamodb::types::AttributeValue;
 use recado_domain::contact::Address;
-use recado_domain::ids::{ContactId, ConversationId, MessageId, PhoneNumberId, TenantId, UserId, WabaId};
+use recado_domain::customer::MatchOn;
+use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::order::MessageOrder;
 use recado_domain::status::Fact;
+use recado_domain::template::TemplateKey;
 use std::collections::HashMap;
 
 pub(crate) const PK: &str = "pk";
@@ -59,6 +70,8 @@ pub(crate) enum DueKind {
     Early,
     /// A customer's file that is not ours yet.
     Media,
+    /// Customers and contacts to be brought together.
+    Match,
 }
 
 /// How many shards each kind has; the sweep reads each.
@@ -78,11 +91,20 @@ pub(crate) const PARKED: &str = "PARKED#";
 pub(crate) const LOGGED: &str = "LOG#";
 /// How many shards a day of the webhook log has: one partition takes 1,000 writes a second.
 pub(crate) const LOG_SHARDS: u32 = 4;
-/// The sort key prefix of what a contact was once known by.
+/// The sort key of the customers that a phone or e-mail leads to, and the prefix that it shares with the
+/// contacts that have the same, and with nothing else.
+pub(crate) const MATCH: &str = "MATCH";
+/// The sort key prefix of what a contact is or was known by.
 pub(crate) const FORMERLY: &str = "FORMERLY#";
 /// The sort key prefix of a tenant's numbers.
 pub(crate) const NUMBERS: &str = "NUMBER#";
-/// The sort key prefix of a person's memberships.
+/// The sort key prefix of a tenant's templates.
+pub(crate) const TEMPLATES: &str = "TEMPLATE#";
+/// The sort key prefix of the last events about a tenant's accounts and numbers.
+pub(crate) const NOTICES: &str = "NOTICE#";
+/// The sort key prefix of the tenants of an account.
+pub(crate) const TENANTS: &str = "TENANT#";
+/// The sort key prefix of a person's memberships, and of a tenant's people.
 pub(crate) const MEMBERS: &str = "MEMBER#";
 
 /// The primary key of an item.
@@ -98,11 +120,11 @@ impl Key {
     }
 
     pub(crate) fn tenant(tenant: TenantId) -> Self {
-        Self::new(format!("TENANT#{tenant}"), "TENANT")
+        Self::new(tenant_partition(tenant), "TENANT")
     }
 
     pub(crate) fn number(tenant: TenantId, number: &PhoneNumberId) -> Self {
-        Self::new(format!("TENANT#{tenant}"), format!("NUMBER#{}", number.as_str()))
+        Self::new(tenant_partition(tenant), format!("{NUMBERS}{}", number.as_str()))
     }
 
     pub(crate) fn route(number: &PhoneNumberId) -> Self {
@@ -110,11 +132,52 @@ impl Key {
     }
 
     pub(crate) fn waba(waba: &WabaId, tenant: TenantId) -> Self {
-        Self::new(format!("WABA#{}", waba.as_str()), format!("TENANT#{tenant}"))
+        Self::new(waba_partition(waba), format!("{TENANTS}{tenant}"))
+    }
+
+    pub(crate) fn account(tenant: TenantId, waba: &WabaId) -> Self {
+        Self { sk: format!("{}STATE", account_prefix(waba)), ..Self::tenant(tenant) }
+    }
+
+    pub(crate) fn restriction(tenant: TenantId, waba: &WabaId, kind: &str) -> Self {
+        Self { sk: format!("{}RESTRICTION#{kind}", account_prefix(waba)), ..Self::tenant(tenant) }
+    }
+
+    pub(crate) fn notice(tenant: TenantId, field: &str, subject: &str, event: &str) -> Self {
+        Self::new(notices_partition(tenant), format!("{NOTICES}{field}#{subject}#{event}"))
+    }
+
+    pub(crate) fn template(tenant: TenantId, waba: &WabaId, key: &TemplateKey) -> Self {
+        let sort = format!("{TEMPLATES}{}#{}#{}", key.name(), key.language(), waba.as_str());
+        Self::new(templates_partition(tenant), sort)
     }
 
     pub(crate) fn membership(user: &UserId, tenant: TenantId) -> Self {
         Self::new(format!("USER#{}", user.as_str()), format!("{MEMBERS}{tenant}"))
+    }
+
+    pub(crate) fn policy(tenant: TenantId) -> Self {
+        Self { sk: "POLICY".to_owned(), ..Self::tenant(tenant) }
+    }
+
+    pub(crate) fn member(tenant: TenantId, user: &UserId) -> Self {
+        Self { sk: format!("{MEMBERS}{}", user.as_str()), ..Self::tenant(tenant) }
+    }
+
+    pub(crate) fn customer(tenant: TenantId, customer: CustomerId) -> Self {
+        Self::new(format!("TENANT#{tenant}#CUSTOMER#{customer}"), "CUSTOMER")
+    }
+
+    pub(crate) fn matched(tenant: TenantId, on: &MatchOn) -> Self {
+        let name = match on {
+            MatchOn::Phone(key) => format!("PHONE#{}", key.as_str()),
+            MatchOn::Email(email) => format!("EMAIL#{}", email.as_str()),
+        };
+        Self::new(format!("TENANT#{tenant}#MATCH#{name}"), MATCH)
+    }
+
+    pub(crate) fn matched_contact(tenant: TenantId, on: &MatchOn, contact: ContactId) -> Self {
+        Self { sk: format!("{MATCH}#{contact}"), ..Self::matched(tenant, on) }
     }
 
     pub(crate) fn contact(tenant: TenantId, contact: ContactId) -> Self {
@@ -125,8 +188,9 @@ impl Key {
         Self::new(format!("TENANT#{tenant}#IDENTITY#{}", name_of(identity)), "IDENTITY")
     }
 
-    pub(crate) fn activity(tenant: TenantId, contact: ContactId, at: jiff::Timestamp, of: ConversationId) -> Self {
-        Self { sk: format!("ACTIVITY#{:013}#{of}", at.as_millisecond()), ..Self::contact(tenant, contact) }
+    /// Of things that happened at the same time, each kind has a place of its own.
+    pub(crate) fn activity(tenant: TenantId, contact: ContactId, at: jiff::Timestamp, kind: &str, of: &str) -> Self {
+        Self { sk: format!("ACTIVITY#{:013}#{kind}#{of}", at.as_millisecond()), ..Self::contact(tenant, contact) }
     }
 
     pub(crate) fn formerly(tenant: TenantId, contact: ContactId, identity: &Address) -> Self {
@@ -272,6 +336,35 @@ pub(crate) fn parse_pointer_partition(pk: &str) -> Option<(TenantId, MessageId)>
     Some((TenantId::parse(tenant).ok()?, MessageId::parse(message).ok()?))
 }
 
+/// What the keys of an account's items have in common, and those of no other account.
+pub(crate) fn account_prefix(waba: &WabaId) -> String {
+    format!("ACCOUNT#{}#", waba.as_str())
+}
+
+pub(crate) fn waba_partition(waba: &WabaId) -> String {
+    format!("WABA#{}", waba.as_str())
+}
+
+pub(crate) fn tenant_partition(tenant: TenantId) -> String {
+    format!("TENANT#{tenant}")
+}
+
+pub(crate) fn templates_partition(tenant: TenantId) -> String {
+    format!("TENANT#{tenant}#TEMPLATES")
+}
+
+pub(crate) fn notices_partition(tenant: TenantId) -> String {
+    format!("TENANT#{tenant}#NOTICES")
+}
+
+/// Reads the tenant out of the partition key of what customers and contacts have in common, and the
+/// contact, if it is one, out of the sort key.
+pub(crate) fn parse_match_key(pk: &str, sk: &str) -> Option<(TenantId, Option<ContactId>)> {
+    let (tenant, _) = pk.strip_prefix("TENANT#")?.split_once("#MATCH#")?;
+    let contact = sk.strip_prefix(MATCH)?.strip_prefix('#').map(ContactId::parse).transpose().ok()?;
+    Some((TenantId::parse(tenant).ok()?, contact))
+}
+
 pub(crate) fn user_partition(user: &UserId) -> String {
     format!("USER#{}", user.as_str())
 }
@@ -289,6 +382,7 @@ pub(crate) fn due_partition(kind: DueKind, shard: u32) -> String {
         DueKind::Outbox => "OUTBOX",
         DueKind::Early => "EARLY",
         DueKind::Media => "MEDIA",
+        DueKind::Match => "MATCH",
     };
     format!("DUE#{kind}#{shard}")
 }
@@ -302,6 +396,11 @@ pub(crate) fn due_sort(due: jiff::Timestamp) -> String {
     format!("{:013}", due.as_millisecond())
 }
 
+/// Reads what [`due_sort`] writes.
+pub(crate) fn parse_due_sort(sk: &str) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(sk.parse().ok()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,6 +411,32 @@ mod tests {
         let pk = conversation_partition(tenant, conversation);
         assert_eq!(parse_conversation_partition(&pk), Some((tenant, conversation)));
         assert_eq!(parse_conversation_partition("TENANT#x"), None);
+    }
+
+    #[test]
+    fn one_query_reads_an_account_and_its_restrictions_but_nothing_of_an_account_whose_id_begins_alike() {
+        let tenant = TenantId::from_bits(1);
+        let [short, long] = ["12", "123"].map(|waba| WabaId::parse(waba).unwrap());
+        let prefix = account_prefix(&short);
+        assert!(Key::account(tenant, &short).sk.starts_with(&prefix));
+        assert!(Key::restriction(tenant, &short, "RESTRICTED").sk.starts_with(&prefix));
+        assert!(!Key::account(tenant, &long).sk.starts_with(&prefix));
+        assert!(!Key::tenant(tenant).sk.starts_with(&prefix));
+    }
+
+    #[test]
+    fn one_query_reads_everybody_who_has_a_phone_or_an_email_of_one_tenant_and_nobody_else() {
+        let (tenant, contact) = (TenantId::from_bits(1), ContactId::from_bits(2));
+        // A `#` is allowed in the name of an e-mail address.
+        for email in ["lucia@correo.example", "a#match#b@correo.example"] {
+            let on = MatchOn::Email(recado_domain::email::Email::parse(email).unwrap());
+            let (customers, holder) = (Key::matched(tenant, &on), Key::matched_contact(tenant, &on, contact));
+            assert_eq!(customers.pk, holder.pk);
+            assert!(holder.sk.starts_with(&customers.sk) && customers.sk == MATCH);
+            assert_eq!(parse_match_key(&customers.pk, &customers.sk), Some((tenant, None)));
+            assert_eq!(parse_match_key(&holder.pk, &holder.sk), Some((tenant, Some(contact))));
+            assert_ne!(customers.pk, Key::matched(TenantId::from_bits(9), &on).pk);
+        }
     }
 
     #[test]

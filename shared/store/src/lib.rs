@@ -11,9 +11,13 @@
 //! **Invariants:** only this crate knows attribute names. No `Scan`. An index read never decides an
 //! effect: indexes may lag.
 
+mod account;
+mod activity;
 mod change;
+mod contact;
 mod contacts;
 mod conversation;
+mod customers;
 mod due;
 mod error;
 mod event;
@@ -21,23 +25,31 @@ mod expression;
 mod inbound;
 mod item;
 mod keys;
+mod links;
 mod log;
 mod media;
+mod members;
 mod message;
 mod moves;
 mod once;
 mod outbox;
 mod parked;
+mod policy;
 mod preference;
 mod status;
 mod stream;
+mod template;
 mod tenant;
 mod throttle;
+mod told;
 mod transaction;
 
+pub use account::Notice;
 pub use change::{Change, NewChange, What};
+pub use contact::{ChangedContact, Contact, ContactChange};
 pub use conversation::{Conversation, ConversationStatus, Referred};
-pub use due::EarlyWait;
+pub use customers::{Customer, KeptCustomer, MAX_SHARING};
+pub use due::{Due, EarlyWait, MatchWait};
 pub use error::StoreError;
 pub use event::EventId;
 pub use inbound::{InboundBatch, NewMessage, Recorded};
@@ -45,14 +57,17 @@ pub use item::Page;
 pub use keys::{LogScope, ParkedScope};
 pub use log::{EventOutcome, LogEntry, LoggedEvent};
 pub use media::{Media, MediaState, Stored, TakenUp};
+pub use members::Member;
 pub use message::{Message, Reaction, Sender};
 pub use moves::Move;
 pub use once::{Earlier, Effect, Once, REMEMBERED};
 pub use outbox::{Answer, Claim, Claimed, Composed, Draft, OpenEntry, Settled};
 pub use parked::{Marked, Park, Parked, ParkedItem};
+pub use recado_domain::account::NumberStatus;
 pub use status::{Heard, StatusReport};
 pub use stream::{opened_media, opened_outbox};
-pub use tenant::{Membership, NewMember, NewTenant, Number, NumberStatus, Registered, Route};
+pub use template::Template;
+pub use tenant::{AccountNumber, Membership, NewMember, NewTenant, Number, Registered, Route};
 
 use aws_sdk_dynamodb::Client;
 use recado_domain::ids::TenantId;
@@ -64,12 +79,13 @@ use std::sync::Arc;
 pub struct Store {
     client: Client,
     table: Arc<str>,
+    policies: Arc<policy::RecentPolicies>,
 }
 
 impl Store {
     /// The table of this name.
     pub fn new(client: Client, table: impl Into<Arc<str>>) -> Self {
-        Self { client, table: table.into() }
+        Self { client, table: table.into(), policies: Arc::default() }
     }
 
     /// The tenant that owns the number a webhook came for.

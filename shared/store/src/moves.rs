@@ -8,15 +8,17 @@ use crate::TenantStore;
 use crate::contacts::{ContactRecord, IdentityRecord};
 use crate::conversation::{Conversation, ConversationStatus};
 use crate::error::StoreError;
-use crate::expression::{ABSENT, Expression, PRESENT};
+use crate::expression::{ABSENT, Expression, NOT_MERGED, PRESENT};
 use crate::inbound::{InboundBatch, NewMessage, Recorded};
 use crate::item;
 use crate::keys::{FORMERLY, INBOX_PK, INBOX_SK, Key, NUMBERS, SK, inbox_partition, inbox_sort};
+use crate::links::shown_as;
 use crate::transaction::{Outcome, SURPRISES, pause};
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use jiff::Timestamp;
 use recado_domain::contact::{Address, Identities};
-use recado_domain::ids::{ContactId, ConversationId, MessageId, PhoneNumberId};
+use recado_domain::customer::{Link, matchable};
+use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId, PhoneNumberId};
 use serde::{Deserialize, Serialize};
 
 /// Somebody is now known by other identities.
@@ -32,7 +34,14 @@ pub struct Move {
     pub line: NewMessage,
 }
 
-/// What a contact was once known by.
+/// What the one contact that goes on for two is known as.
+struct KnownAs<'a> {
+    survivor: ContactId,
+    identities: &'a Identities,
+    customer: Option<CustomerId>,
+}
+
+/// Something a contact is or was known by.
 #[derive(Debug, Serialize, Deserialize)]
 struct FormerRecord {
     #[serde(flatten)]
@@ -81,9 +90,15 @@ impl TenantStore {
                 self.merge(contact, *twin, now).await?;
                 continue;
             }
-            let writes = self.move_writes(moved, contact, same.is_empty(), &of, now).await?;
+            let mut writes = self.move_writes(moved, contact, same.is_empty(), &of, now).await?;
+            // Whoever has another phone may be found to be a customer by it.
+            let phone = matchable(&moved.after, None).pop();
+            writes.extend(phone.iter().map(|phone| self.contact_match_write(phone, contact, Some(now))));
             if matches!(self.transact(OPERATION, writes).await?, Outcome::Done) {
-                return Ok(());
+                return match &phone {
+                    Some(phone) => self.match_on_news(contact, phone, now).await,
+                    None => Ok(()),
+                };
             }
         }
         Err(StoreError::Contended { operation: OPERATION })
@@ -124,6 +139,7 @@ impl TenantStore {
                     let since = holder.filter(|held| held.contact == contact).and_then(|held| held.since);
                     let since = Some(since.map_or(at, |since| since.min(at)));
                     writes.push(link(address, moved.after.bsuid.clone(), since, None));
+                    writes.push(self.known_by_write(contact, address));
                 }
             }
         }
@@ -139,23 +155,14 @@ impl TenantStore {
                 let since = held.and_then(|held| held.since);
                 writes.push(link(address, moved.before.bsuid.clone(), since, until));
             }
-            let former = FormerRecord { identity: identity_of(address) };
-            let item = item::item(Key::formerly(self.tenant, contact, address), "former-identity", &former);
-            writes.push(Expression::new().into_put(self.table(), item));
+            writes.push(self.known_by_write(contact, address));
         }
         for (loser, phone) in lost {
             writes.extend(self.releases(loser, phone).await?);
         }
         let key = Key::contact(self.tenant, contact);
         if is_new {
-            let record = ContactRecord {
-                id: contact,
-                identities: moved.after.clone(),
-                moved_at: Some(at),
-                preference: None,
-                merged_into: None,
-                created_at: now,
-            };
+            let record = ContactRecord { moved_at: Some(at), ..ContactRecord::new(contact, moved.after.clone(), now) };
             writes.push(Expression::new().when(ABSENT).into_put(self.table(), item::item(key, "contact", &record)));
             return Ok(writes);
         }
@@ -164,10 +171,20 @@ impl TenantStore {
             let change = Expression::new()
                 .set("movedAt", at.as_millisecond())
                 .when(PRESENT)
-                .when("attribute_not_exists(#mergedInto)")
+                .when(NOT_MERGED)
                 .when("attribute_not_exists(#movedAt) OR #movedAt < :movedAt");
             writes.push(now_known_by(change, "", &moved.after).into_update(self.table(), key));
-            for conversation in self.conversations_of(contact).await? {
+            let conversations = self.conversations_of(contact).await?;
+            // One that begins right now would show what is read here.
+            for number in self.numbers().await? {
+                let id = ConversationId::between(contact, &number);
+                if conversations.iter().all(|known| known.id != id) {
+                    let key = Key::conversation(self.tenant, id);
+                    let unbegun = format!("{ABSENT} OR attribute_exists(#mergedInto)");
+                    writes.push(Expression::new().when(unbegun).into_check(self.table(), key));
+                }
+            }
+            for conversation in conversations {
                 let change = Expression::new().add("rev", 1).set("updatedAt", now.as_millisecond());
                 let change = change.when("#rev = :known").value(":known", conversation.rev);
                 let key = Key::conversation(self.tenant, conversation.id);
@@ -206,14 +223,20 @@ impl TenantStore {
             bsuid: first.bsuid.clone().or_else(|| second.bsuid.clone()),
             ..first.clone()
         };
+        let link = Link::merged(&goes_on.link(), &ends.link());
         let preference = match (goes_on.preference, ends.preference) {
             (Some(known), Some(other)) => Some(if other.goes_before(&known) { other } else { known }),
             (known, other) => known.or(other),
         };
-        let not_merged = || Expression::new().when(PRESENT).when("attribute_not_exists(#mergedInto)");
+        let as_read = |rev| Expression::new().when(PRESENT).when(NOT_MERGED).at("linkRev", rev);
         let mut writes = vec![
-            not_merged().set("mergedInto", survivor).into_update(self.table(), Key::contact(self.tenant, loser)),
-            now_known_by(not_merged(), "", &known_by)
+            as_read(ends.link_rev)
+                .set("mergedInto", survivor)
+                .into_update(self.table(), Key::contact(self.tenant, loser)),
+            now_known_by(as_read(goes_on.link_rev), "", &known_by)
+                .set("customer", &link)
+                .add("linkRev", 1)
+                .set_if_some("email", goes_on.email.or(ends.email))
                 .set_if_some("preference", preference)
                 .set_if_some("movedAt", goes_on.moved_at.max(ends.moved_at).map(Timestamp::as_millisecond))
                 .into_update(self.table(), Key::contact(self.tenant, survivor)),
@@ -228,37 +251,56 @@ impl TenantStore {
                 }
             }
         }
+        for address in addresses(&goes_on.identities) {
+            if !identities.contains(&address) {
+                identities.push(address);
+            }
+        }
         for (address, record) in self.identities(&identities.iter().collect::<Vec<_>>()).await? {
-            if record.contact == loser {
-                let link = IdentityRecord { contact: survivor, ..record };
+            // Whoever has the phone is known by the id as well from now on, so that another id with it is somebody else.
+            let bsuid = record.bsuid.clone().or_else(|| known_by.bsuid.clone().filter(|_| record.until.is_none()));
+            let is_news = record.contact == loser || (record.contact == survivor && bsuid != record.bsuid);
+            if is_news {
+                let unchanged = Expression::new().when("#contact = :holder").value(":holder", record.contact);
+                let link = IdentityRecord { contact: survivor, bsuid, ..record };
                 let item = item::item(Key::identity(self.tenant, &address), "identity", &link);
-                let unchanged = Expression::new().when("#contact = :loser").value(":loser", loser);
                 writes.push(unchanged.into_put(self.table(), item));
-                let former = FormerRecord { identity: identity_of(&address) };
-                let item = item::item(Key::formerly(self.tenant, survivor, &address), "former-identity", &former);
-                writes.push(Expression::new().into_put(self.table(), item));
+                writes.push(self.known_by_write(survivor, &address));
             }
         }
         for number in self.numbers().await? {
             let of = |contact| self.conversation_itself(ConversationId::between(contact, &number));
+            let goes_on = of(survivor).await?;
             if let Some(ends) = of(loser).await?.filter(|ends| ends.merged_into.is_none()) {
-                let goes_on = of(survivor).await?;
-                writes.extend(self.fold(survivor, goes_on, ends, &number, &known_by, now));
+                let known = KnownAs { survivor, identities: &known_by, customer: link.id };
+                writes.extend(self.fold(&known, goes_on, ends, &number, now));
+            } else if let Some(goes_on) = goes_on.filter(|goes_on| goes_on.customer_id != link.id) {
+                let change = Expression::new().add("rev", 1).set("updatedAt", now.as_millisecond());
+                let change = shown_as(change, link.id).when("#rev = :known").value(":known", goes_on.rev);
+                writes.push(change.into_update(self.table(), Key::conversation(self.tenant, goes_on.id)));
             }
         }
         self.transact(OPERATION, writes).await.map(|_| ())
     }
 
+    /// Remembers that a contact is known by something. Written whenever an identity comes to lead to the contact, so
+    /// that a merge finds every identity that does, whatever the contact shows by then.
+    pub(crate) fn known_by_write(&self, contact: ContactId, address: &Address) -> TransactWriteItem {
+        let former = FormerRecord { identity: identity_of(address) };
+        let item = item::item(Key::formerly(self.tenant, contact, address), "former-identity", &former);
+        Expression::new().into_put(self.table(), item)
+    }
+
     /// Puts one conversation in the place of two.
     fn fold(
         &self,
-        survivor: ContactId,
+        known: &KnownAs<'_>,
         goes_on: Option<Conversation>,
         ends: Conversation,
         number: &PhoneNumberId,
-        known_by: &Identities,
         now: Timestamp,
     ) -> [TransactWriteItem; 2] {
+        let KnownAs { survivor, identities: known_by, customer } = *known;
         let id = ConversationId::between(survivor, number);
         let mark = Expression::new()
             .set("mergedInto", id)
@@ -272,7 +314,8 @@ impl TenantStore {
         let absorbed = [vec![ends.id], ends.absorbed.clone()].concat();
         let Some(goes_on) = goes_on else {
             let contact = Identities { wa_id: known_by.wa_id.clone(), bsuid: known_by.bsuid.clone(), ..ends.contact };
-            let begun = Conversation { id, contact_id: survivor, contact, absorbed, updated_at: now, rev: 1, ..ends };
+            let (contact_id, customer_id, updated_at) = (survivor, customer, now);
+            let begun = Conversation { id, contact_id, contact, customer_id, absorbed, updated_at, rev: 1, ..ends };
             return [mark, Expression::new().when(ABSENT).into_put(self.table(), begun.to_item(self.tenant))];
         };
         let status = match (goes_on.status, ends.status) {
@@ -291,8 +334,10 @@ impl TenantStore {
             .set(INBOX_SK, inbox_sort(last_order, id))
             .set("absorbed", [goes_on.absorbed, absorbed].concat())
             .set_if_some("windowExpiresAt", window.map(Timestamp::as_millisecond))
+            .set_if_some("assignedToId", goes_on.assigned_to_id.or(ends.assigned_to_id))
             .when("#rev = :known")
             .value(":known", goes_on.rev);
+        change = shown_as(change, customer);
         if ends.last_order == last_order {
             change = change
                 .set("lastOrder", last_order)
@@ -330,12 +375,6 @@ impl TenantStore {
         Ok(writes)
     }
 
-    pub(crate) async fn contact_record(&self, contact: ContactId) -> Result<Option<ContactRecord>, StoreError> {
-        const OPERATION: &str = "reading a contact";
-        let found = self.get(OPERATION, Key::contact(self.tenant, contact)).await?;
-        found.map(|item| item::record(OPERATION, item)).transpose()
-    }
-
     /// The conversations of a contact with each of the tenant's numbers.
     async fn conversations_of(&self, contact: ContactId) -> Result<Vec<Conversation>, StoreError> {
         let mut found = Vec::new();
@@ -346,7 +385,8 @@ impl TenantStore {
         Ok(found)
     }
 
-    async fn numbers(&self) -> Result<Vec<PhoneNumberId>, StoreError> {
+    /// The tenant's numbers.
+    pub(crate) async fn numbers(&self) -> Result<Vec<PhoneNumberId>, StoreError> {
         let items = self.partition("listing a tenant's numbers", &Key::tenant(self.tenant).pk, NUMBERS).await?;
         let number = |item: &item::Item| PhoneNumberId::parse(item::text(item, SK)?.strip_prefix(NUMBERS)?).ok();
         Ok(items.iter().filter_map(number).collect())

@@ -3,7 +3,6 @@
 use crate::TenantStore;
 use crate::error::StoreError;
 use crate::expression::{Expression, PRESENT};
-use crate::item;
 use crate::keys::Key;
 use crate::outbox::Updated;
 use crate::transaction::{Outcome, SURPRISES, pause};
@@ -16,7 +15,7 @@ impl TenantStore {
     /// Keeps what a customer said about being written to. Somebody who never wrote becomes a contact by it.
     ///
     /// **In any order and any number of times**: the latest word counts, and of two at the same time the
-    /// one that says no.
+    /// one that [goes before](Preference::goes_before) the other.
     pub async fn record_preference(
         &self,
         number: &PhoneNumberId,
@@ -56,22 +55,23 @@ impl TenantStore {
 
     /// What a contact last said about being written to.
     pub async fn preference(&self, contact: ContactId) -> Result<Option<Preference>, StoreError> {
-        const OPERATION: &str = "reading a contact";
-        let Some(item) = self.get(OPERATION, Key::contact(self.tenant, contact)).await? else { return Ok(None) };
-        Ok(item::record::<crate::contacts::ContactRecord>(OPERATION, item)?.preference)
+        Ok(self.contact_record(contact).await?.and_then(|known| known.preference))
     }
 }
 
 /// Sets a preference if it goes before the one that is known.
 fn preferring(change: Expression, preference: &Preference) -> Expression {
     let later = "attribute_not_exists(#preference) OR #preference.#at < :at";
-    let tie = "#preference.#at = :at AND #preference.#wanted = :yes";
+    let known = |wanted| format!("(#preference.#at = :at AND #preference.#wanted = {wanted})");
+    let same = format!("({} AND #preference.#source > :source)", known(":wanted"));
     let change = change
         .set("preference", preference)
         .value(":at", preference.at.as_millisecond())
+        .value(":wanted", preference.wanted)
+        .value(":source", preference.source)
         .when("attribute_not_exists(#mergedInto)");
     match preference.wanted {
-        true => change.when(later),
-        false => change.when(format!("{later} OR ({tie})")).value(":yes", true),
+        true => change.when(format!("{later} OR {same}")),
+        false => change.when(format!("{later} OR {same} OR {}", known(":yes"))).value(":yes", true),
     }
 }

@@ -5,12 +5,15 @@ use crate::TenantStore;
 use crate::error::StoreError;
 use crate::expression::{ABSENT, Expression};
 use crate::item;
-use crate::keys::{Key, MEMBERS, user_partition};
+use crate::keys::{Key, MEMBERS, NUMBERS, TENANTS, tenant_partition, user_partition, waba_partition};
+use crate::members::MemberRecord;
 use crate::once::Once;
 use crate::transaction::Outcome;
 use jiff::Timestamp;
+use recado_domain::account::NumberStatus;
 use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::personal::Personal;
+use recado_domain::policy::Policy;
 use recado_domain::tenant::Role;
 use serde::{Deserialize, Serialize};
 
@@ -63,22 +66,15 @@ impl Membership {
         self.role
     }
 
+    /// Where to reach them.
+    pub const fn email(&self) -> &Personal<String> {
+        &self.email
+    }
+
     /// The name they write under.
     pub const fn name(&self) -> &Personal<String> {
         &self.name
     }
-}
-
-/// Whether a number may send (REQUIREMENTS §4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum NumberStatus {
-    /// It may.
-    Active,
-    /// Meta refuses its token or has restricted it. Receiving goes on.
-    Suspended,
-    /// The tenant disconnected it.
-    Disconnected,
 }
 
 /// One of a tenant's numbers.
@@ -91,11 +87,24 @@ pub struct Number {
     pub waba_id: WabaId,
     /// The Meta app that receives for it.
     pub app: AppKey,
-    /// Whether it may send.
+    /// Whether it may send, as far as the hub itself is concerned. What Meta says of its account can only
+    /// take from that ([`TenantStore::status_of`]).
     pub status: NumberStatus,
     /// The access token, encrypted for this tenant.
     #[serde(with = "serde_bytes")]
     pub encrypted_token: Vec<u8>,
+    /// The number as people write it.
+    #[serde(default)]
+    pub display_phone_number: Option<String>,
+}
+
+/// A number of an account, whoever it belongs to.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountNumber {
+    /// Meta's id of the number.
+    pub phone_number_id: PhoneNumberId,
+    waba_id: WabaId,
     /// The number as people write it.
     #[serde(default)]
     pub display_phone_number: Option<String>,
@@ -110,8 +119,10 @@ pub struct NewTenant {
     pub name: String,
     /// Its first number. Graph has confirmed that it belongs to the account.
     pub number: Number,
-    /// Its people.
+    /// Its people; at most 45, because a transaction holds 100 writes.
     pub members: Vec<NewMember>,
+    /// What it has decided.
+    pub policy: Policy,
 }
 
 /// A person to be let in.
@@ -145,7 +156,7 @@ struct TenantRecord<'a> {
     created_at: Timestamp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct WabaRecord {
     tenant: TenantId,
 }
@@ -155,6 +166,21 @@ impl Store {
     pub async fn route(&self, number: &PhoneNumberId) -> Result<Option<Route>, StoreError> {
         const OPERATION: &str = "looking up who owns a number";
         self.get(OPERATION, Key::route(number)).await?.map(|item| item::record(OPERATION, item)).transpose()
+    }
+
+    /// The numbers that tenants have in an account, strongly consistent. They are a reason to look up their
+    /// routes, which alone open a tenant's data.
+    pub async fn numbers_of_account(&self, waba: &WabaId) -> Result<Vec<AccountNumber>, StoreError> {
+        const OPERATION: &str = "looking up an account's numbers";
+        let mut numbers = Vec::new();
+        for item in self.partition(OPERATION, &waba_partition(waba), TENANTS).await? {
+            let WabaRecord { tenant } = item::record(OPERATION, item)?;
+            for item in self.partition(OPERATION, &tenant_partition(tenant), NUMBERS).await? {
+                let number: AccountNumber = item::record(OPERATION, item)?;
+                numbers.extend((number.waba_id == *waba).then_some(number));
+            }
+        }
+        Ok(numbers)
     }
 
     /// The tenants a person belongs to.
@@ -179,7 +205,7 @@ impl Store {
         effect: &impl Serialize,
         now: Timestamp,
     ) -> Result<Registered, StoreError> {
-        let NewTenant { id, name, number, members } = new;
+        let NewTenant { id, name, number, members, policy } = new;
         let route = Route { tenant: *id, waba_id: number.waba_id.clone(), app: number.app.clone() };
         let absent = || Expression::new().when(ABSENT);
         let put = |item| absent().into_put(&self.table, item);
@@ -188,6 +214,7 @@ impl Store {
             put(item::item(Key::tenant(*id), "tenant", &TenantRecord { id: *id, name, created_at: now })),
             put(item::item(Key::number(*id, &number.phone_number_id), "number", number)),
             put(item::item(Key::waba(&number.waba_id, *id), "waba", &WabaRecord { tenant: *id })),
+            put(item::item(Key::policy(*id), "policy", policy)),
         ];
         for member in members {
             let membership = Membership {
@@ -198,6 +225,7 @@ impl Store {
                 name: member.name.clone(),
             };
             writes.push(put(item::item(Key::membership(&member.user, *id), "membership", &membership)));
+            writes.push(put(MemberRecord::new_item(*id, &member.user)));
         }
         Ok(match self.transact_once("registering a tenant", writes, once, effect).await? {
             Outcome::Done => Registered::Done,

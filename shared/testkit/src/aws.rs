@@ -1,8 +1,9 @@
 //! AWS clients that talk to a server on this machine.
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 pub use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sqs::config::{BehaviorVersion, Region};
+use aws_types::SdkConfig;
 
 /// A configuration whose clients talk to `endpoint` with made-up credentials.
 pub fn client_config(endpoint: &str) -> SdkConfig {

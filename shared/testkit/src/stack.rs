@@ -1,10 +1,10 @@
 //! A running local stack, as `stack.json` describes it.
 
 use crate::aws;
-use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_sdk_cognitoidentityprovider as cognito;
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType};
+use aws_types::SdkConfig;
 use recado_whatsapp::signature;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -212,6 +212,11 @@ impl Stack {
     /// Calls the API with a JSON body as whoever holds the token.
     pub async fn post(&self, token: &str, path: &str, body: &Value) -> Answer {
         send(http().post(self.api(path)).bearer_auth(token).json(body)).await
+    }
+
+    /// Changes something through the API as whoever holds the token.
+    pub async fn patch(&self, token: &str, path: &str, body: &Value) -> Answer {
+        send(http().patch(self.api(path)).bearer_auth(token).json(body)).await
     }
 
     /// The URL of a path below `/api/whatsapp`.

@@ -6,6 +6,7 @@
 //! it does are the machine's, so a seed that failed fails again likely, not surely.
 
 mod driver;
+mod files;
 mod plan;
 mod report;
 mod verdict;
@@ -38,10 +39,15 @@ pub struct Options {
 /// How many tenants share the table.
 const TENANTS: usize = 3;
 
+/// One in so many messages brings a file.
+const FILES: usize = 20;
+
 /// Runs it, on the running stack.
 pub async fn run(options: &Options) -> Report {
     let driver = Driver::new(options.seed, TENANTS, options.kills).await;
-    let plan = Plan::new(options.seed, options.inbound, options.outbound, &driver.occupants, driver.lab.now());
+    let files = driver.files(options.inbound / FILES).await;
+    let Options { seed, inbound, outbound, .. } = *options;
+    let plan = Plan::new(seed, inbound, outbound, files, &driver.occupants, driver.lab.now());
     let stack = stack();
     for occupant in &driver.occupants {
         // Now and then Meta takes a message, and the answer is lost.

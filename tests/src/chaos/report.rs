@@ -25,6 +25,18 @@ pub struct Report {
     pub changed: usize,
     /// Messages that do not end as these changes leave them.
     pub change_differences: usize,
+    /// Customers who changed their number.
+    pub moved: usize,
+    /// Messages that the business wrote on its phone.
+    pub echoes: usize,
+    /// Of those, how many are missing, are there twice, or are not shown as read.
+    pub echo_differences: usize,
+    /// Files that customers sent.
+    pub files: usize,
+    /// Of those, how many are not stored with their own bytes.
+    pub file_differences: usize,
+    /// Objects in the bucket that belong to no message.
+    pub orphan_media: usize,
     /// Planted malformed items that are parked.
     pub parked: usize,
     /// How many were planted.
@@ -63,6 +75,9 @@ impl Report {
             ("unread differences", self.unread_differences),
             ("window differences", self.window_differences),
             ("change differences", self.change_differences),
+            ("echo differences", self.echo_differences),
+            ("file differences", self.file_differences),
+            ("orphan media", self.orphan_media),
             ("parked by mistake", self.parked_by_mistake),
             ("dead letters", self.dead_letters),
             ("sent twice", self.sent_twice),
@@ -95,10 +110,16 @@ impl fmt::Display for Report {
             "replies {}: {} read, {} flagged, {} sent twice, {} wrong states; {} unfinished",
             self.replies, self.read, self.flagged, self.sent_twice, self.wrong_states, self.unfinished
         )?;
+        writeln!(
+            f,
+            "echoes {}, of them {} wrong; files {}, of them {} wrong; {} customers changed their number",
+            self.echoes, self.echo_differences, self.files, self.file_differences, self.moved
+        )?;
         write!(
             f,
             "stored {} of {}, duplicates absorbed {}, lost {}, twice {}, order violations {}, unread differences {}, \
-             window differences {}, change differences {} of {}, parked {} of {} planted and {} others, dead letters {}",
+             window differences {}, change differences {} of {}, parked {} of {} planted and {} others, dead letters {}, \
+             orphan media {}",
             self.stored,
             self.expected,
             self.duplicates_absorbed,
@@ -112,7 +133,8 @@ impl fmt::Display for Report {
             self.parked,
             self.planted,
             self.parked_by_mistake,
-            self.dead_letters
+            self.dead_letters,
+            self.orphan_media
         )
     }
 }

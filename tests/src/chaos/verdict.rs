@@ -1,6 +1,7 @@
 //! Compares what is stored with what was sent.
 
 use super::driver::Driver;
+use super::files;
 use super::plan::{Customer, Plan};
 use super::report::Report;
 use recado_domain::ids::{Bsuid, WaId};
@@ -18,6 +19,7 @@ pub(super) async fn of(driver: &Driver, plan: &Plan) -> Report {
         duplicates_absorbed: plan.duplicates,
         planted: plan.malformed.len(),
         changed: plan.customers.iter().flat_map(|one| &one.texts).filter(|text| !text.changes.is_empty()).count(),
+        moved: plan.customers.iter().filter(|customer| customer.moves()).count(),
         replies: plan.customers.iter().map(|customer| customer.replies.len()).sum(),
         killed: driver.killed.load(Ordering::Relaxed),
         dead_letters: driver.dead_letters.load(Ordering::Relaxed),
@@ -42,6 +44,7 @@ pub(super) async fn of(driver: &Driver, plan: &Plan) -> Report {
                 None => report.lost += customer.texts.len(),
             }
         }
+        files::compare(&mut report, driver, &tenant, occupant, &customers).await;
         let strangers =
             conversations.iter().filter(|conversation| !customers.iter().any(|customer| is_of(customer, conversation)));
         report.twice += strangers.count();
@@ -101,22 +104,26 @@ async fn compare(
             }
         }
     }
+    for echo in customer.texts.iter().filter_map(|text| text.echo.as_ref()) {
+        report.echoes += 1;
+        let shown =
+            messages.iter().filter(|message| message.wamid.as_ref().is_some_and(|id| id.as_str() == echo.wamid));
+        let shown: Vec<_> = shown.map(|message| (message.direction, state_of(message), text_of(message))).collect();
+        let expected = (Direction::Outbound, Some(MessageStatus::Read), Some(echo.body.as_str()));
+        report.echo_differences += usize::from(shown != [expected]);
+    }
     for text in &customer.texts {
         let found = inbound.iter().find(|message| message.wamid.as_ref().is_some_and(|id| id.as_str() == text.wamid));
         let Some(message) = found else { continue };
         let reaction = message.customer_reaction.as_ref().and_then(|reaction| reaction.emoji.as_ref());
-        let end = (
-            message.content.expose()["text"].as_str(),
-            reaction.map(|emoji| emoji.expose().as_str()),
-            message.revoked_at.is_some(),
-        );
+        let end = (text_of(message), reaction.map(|emoji| emoji.expose().as_str()), message.revoked_at.is_some());
         report.change_differences += usize::from(end != text.end());
     }
     let newest_first = |pair: &[&&Message]| pair[0].timestamp <= pair[1].timestamp;
     let pairs: Vec<_> = inbound.iter().collect();
     report.order_violations += pairs.windows(2).filter(|pair| newest_first(pair)).count();
     let newest = messages.first().unwrap();
-    let shown = newest.content.expose()["text"].as_str().unwrap_or_default();
+    let shown = text_of(newest).unwrap_or_default();
     if conversation.last_order != newest.order || conversation.last_preview.expose() != shown {
         report.order_violations += 1;
     }
@@ -131,12 +138,12 @@ async fn compare(
 
     let mut of_text: HashMap<&str, Vec<&Message>> = HashMap::new();
     for message in messages.iter().filter(|message| message.direction == Direction::Outbound) {
-        of_text.entry(message.content.expose()["text"].as_str().unwrap()).or_default().push(message);
+        of_text.entry(text_of(message).unwrap()).or_default().push(message);
     }
     for reply in &customer.replies {
         let found = of_text.get(reply.as_str()).map(Vec::as_slice).unwrap_or_default();
         report.twice += found.len().saturating_sub(1);
-        let state = found.first().and_then(|message| message.states.current()).map(|(status, _)| status);
+        let state = found.first().and_then(|message| state_of(message));
         match (state, taken.contains_key(reply)) {
             (None, _) => report.lost += 1,
             (Some(MessageStatus::Read), true) => report.read += 1,
@@ -144,6 +151,14 @@ async fn compare(
             (Some(_), _) => report.wrong_states += 1,
         }
     }
+}
+
+fn text_of(message: &Message) -> Option<&str> {
+    message.content.expose()["text"].as_str()
+}
+
+fn state_of(message: &Message) -> Option<MessageStatus> {
+    message.states.current().map(|(status, _)| status)
 }
 
 /// Only what was planted may be parked, and all of it.

@@ -144,6 +144,16 @@ pub fn match_key_of(wa_id: &WaId) -> Option<MatchKey> {
     is_international(digits).then(|| MatchKey::of_digits(digits))
 }
 
+/// Whether two texts, each of a number in international form, write the same number: whatever stands
+/// between the digits, and whether an Argentine number has its 9.
+pub fn is_same_number(one: &str, other: &str) -> bool {
+    let key = |text: &str| {
+        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+        is_international(&digits).then(|| MatchKey::of_digits(&digits))
+    };
+    key(one).is_some_and(|one| Some(one) == key(other))
+}
+
 /// The other address under which WhatsApp may know an Argentine number: without the 9, or with it.
 ///
 /// For the one retry after 131026 or 131030 (WHATSAPP.md §2.12); `None` for foreign numbers.

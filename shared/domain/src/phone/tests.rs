@@ -178,6 +178,20 @@ fn no_calling_code_begins_with_a_zero() {
     }
 }
 
+#[test]
+fn two_spellings_of_an_international_number_are_the_same_number() {
+    for (one, other) in [
+        ("5491150001234", "+54 9 11 5000-1234"),
+        ("541150001234", "+54 9 11 5000-1234"),
+        ("+1 555 078 3881", "15550783881"),
+    ] {
+        assert!(is_same_number(one, other), "{one} and {other}");
+    }
+    for (one, other) in [("5491150001234", "5491150001235"), ("", ""), ("1234", "1234"), ("5491150001234", "")] {
+        assert!(!is_same_number(one, other), "{one:?} and {other:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 

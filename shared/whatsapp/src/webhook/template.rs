@@ -2,6 +2,7 @@
 
 use super::object::{object, words};
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 object! {
     /// `message_template_status_update`: a template was approved, refused, paused, …
@@ -156,6 +157,37 @@ words! {
         Yellow = "YELLOW",
         Red = "RED",
         Unknown = "UNKNOWN",
+    }
+}
+
+impl TemplateComponents {
+    /// The parts in the form in which Graph takes and lists them. Samples and files are not told here.
+    pub fn parts(&self) -> Value {
+        let mut parts = Vec::new();
+        if let Some(text) = &self.message_template_title {
+            parts.push(json!({"type": "HEADER", "format": "TEXT", "text": text}));
+        }
+        for (kind, text) in [("BODY", &self.message_template_element), ("FOOTER", &self.message_template_footer)] {
+            parts.extend(text.as_ref().map(|text| json!({"type": kind, "text": text})));
+        }
+        if !self.message_template_buttons.is_empty() {
+            let buttons: Vec<_> = self.message_template_buttons.iter().map(TemplateButton::part).collect();
+            parts.push(json!({"type": "BUTTONS", "buttons": buttons}));
+        }
+        parts.into()
+    }
+}
+
+impl TemplateButton {
+    fn part(&self) -> Value {
+        let members = [
+            ("type", &self.message_template_button_type),
+            ("text", &self.message_template_button_text),
+            ("url", &self.message_template_button_url),
+            ("phone_number", &self.message_template_button_phone_number),
+        ];
+        let told = members.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?))));
+        Value::Object(told.collect())
     }
 }
 

@@ -313,6 +313,25 @@ fn history_in_its_four_forms() {
 }
 
 #[test]
+fn an_edited_templates_parts_are_those_that_graph_would_list() {
+    let Change::TemplateComponents(edited) = wholly(
+        "message_template_components_update",
+        r#"{"message_template_element":"Hola","message_template_buttons":[
+            {"message_template_button_type":"QUICK_REPLY","message_template_button_text":"Sí"},
+            {"message_template_button_type":"PHONE_NUMBER","message_template_button_text":"Llamar",
+             "message_template_button_phone_number":"+5491150001234"}]}"#,
+    ) else {
+        panic!("not a template's parts")
+    };
+    let listed: Vec<crate::template::Component> = serde_json::from_value(edited.parts()).unwrap();
+    let expected = serde_json::json!([{"type": "BODY", "text": "Hola"}, {"type": "BUTTONS", "buttons": [
+        {"type": "QUICK_REPLY", "text": "Sí"}, {"type": "PHONE_NUMBER", "text": "Llamar", "phone_number": "+5491150001234"}]}]);
+    assert_eq!(serde_json::to_value(&listed).unwrap(), expected);
+    let known = |component: &crate::template::Component| !matches!(component, crate::template::Component::Other(_));
+    assert!(listed.iter().all(known), "{listed:?}");
+}
+
+#[test]
 fn calls_and_their_statuses() {
     let Change::Calls(calls) = wholly(
         "calls",

@@ -1,40 +1,38 @@
-//! Lambda's part: many instances of each worker, fed from real queues, and killed at any moment.
+//! Lambda's part: many instances of each worker, fed from real queues and the table's real stream, and killed
+//! at any moment.
 
-use super::plan::{Customer, body, entry};
-use crate::lab::{Lab, Occupant};
+mod agents;
+mod meta;
+mod stream;
+
+use crate::lab::{Lab, Occupant, archive_with};
 use crate::proxy::Proxy;
-use aws_config::SdkConfig;
+use crate::queues::Queues;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use futures_util::future::join_all;
 use inbound::Inbound;
 use janitor::Janitor;
 use jiff::SignedDuration;
-use lambda_http::Request;
+use media::Media;
 use outbound::Outbound;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use recado_domain::ids::{Bsuid, ClientMessageId, TenantId, WaId};
-use recado_domain::message::MessageType;
-use recado_domain::personal::Personal;
-use recado_domain::wake_up::WakeUp;
 use recado_ingest::Archive;
+use recado_platform::aws::SdkConfig;
+use recado_platform::bucket::Bucket;
 use recado_platform::clock::Clock;
-use recado_platform::intake::IntakeBucket;
-use recado_platform::queue::{Outgoing, Queue};
-use recado_platform::secret::SecretDocument;
+use recado_platform::queue::Queue;
 use recado_platform::vault::Vault;
-use recado_store::{Composed, Conversation, ConversationStatus, Draft, Sender, Store};
+use recado_store::Store;
 use recado_whatsapp::graph::Graph;
-use recado_whatsapp::signature::{self, sign};
-use serde_json::{Value, json};
+use serde_json::json;
 use status::Status;
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-use webhook::Webhook;
 
 /// A queue message that was received so often is given up: far more often than chance explains.
 const GIVE_UP: u32 = 40;
@@ -45,16 +43,6 @@ const VISIBILITY: &str = "2";
 /// The test's time runs so much faster, so that leases and waits of a minute pass.
 pub(super) const PACE: u32 = 20;
 
-/// The queues of a run.
-#[derive(Debug, Clone)]
-struct Queues {
-    messages: String,
-    statuses: String,
-    account: String,
-    outbound: String,
-    media: String,
-}
-
 /// Everything that runs.
 #[derive(Debug)]
 pub(super) struct Driver {
@@ -64,7 +52,6 @@ pub(super) struct Driver {
     /// The queues, past the proxy: what Lambda's own pollers use.
     sqs: aws_sdk_sqs::Client,
     queues: Queues,
-    secret_id: String,
     seed: u64,
     kills: f64,
     over: AtomicBool,
@@ -83,22 +70,7 @@ impl Driver {
         }
         let config = lab.stack.sdk_config();
         let sqs = aws_sdk_sqs::Client::new(&config);
-        let queue = async |name: &str| {
-            let create = sqs.create_queue().queue_name(format!("{}-{name}", lab.table()));
-            let create = create.attributes(QueueAttributeName::VisibilityTimeout, VISIBILITY);
-            create.send().await.unwrap().queue_url.unwrap()
-        };
-        let queues = Queues {
-            messages: queue("messages").await,
-            statuses: queue("statuses").await,
-            account: queue("account").await,
-            outbound: queue("outbound").await,
-            media: queue("media").await,
-        };
-        let secret_id = format!("{}-apps", lab.table());
-        let apps = json!({"default": {"current": lab.stack.meta.app_secret, "verify_token": "token"}});
-        let secrets = aws_sdk_secretsmanager::Client::new(&config);
-        secrets.create_secret().name(&secret_id).secret_string(apps.to_string()).send().await.unwrap();
+        let queues = Queues::new(&lab, VISIBILITY).await;
         let proxy = Proxy::everywhere(&lab.stack.aws.endpoint, seed, 0.0).await;
         Self {
             lab,
@@ -106,7 +78,6 @@ impl Driver {
             proxy,
             sqs,
             queues,
-            secret_id,
             seed,
             kills,
             over: AtomicBool::new(false),
@@ -126,11 +97,7 @@ impl Driver {
     }
 
     fn archive(&self) -> Archive {
-        Archive { bucket: self.intake(), log_days: 30 }
-    }
-
-    fn intake(&self) -> IntakeBucket {
-        IntakeBucket::new(&self.config(), self.lab.stack.aws.intake_bucket.as_str())
+        archive_with(&self.lab.stack, &self.config())
     }
 
     fn clock(&self) -> Clock {
@@ -168,6 +135,18 @@ impl Driver {
             let minute = SignedDuration::from_secs(60);
             self.poll(&self.queues.outbound, who, async |event| worker.handle(event, now() + minute).await).await;
         });
+        let media = (40..43).map(|who| async move {
+            let kms = aws_sdk_kms::Client::new(&self.config());
+            let worker = Media {
+                store: self.store(),
+                graph: Graph::new(&self.lab.stack.meta.graph_url, "v26.0").unwrap(),
+                vault: Vault::new(kms, self.lab.key().to_owned(), self.clock()),
+                bucket: Bucket::new(&self.config(), self.lab.stack.aws.media_bucket.clone().unwrap()),
+                clock: self.clock(),
+            };
+            let minutes = SignedDuration::from_mins(4);
+            self.poll(&self.queues.media, who, async |event| worker.handle(event, now() + minutes).await).await;
+        });
         let janitor = async {
             let outbound = self.queue(&self.queues.outbound);
             let worker =
@@ -179,7 +158,8 @@ impl Driver {
                 tokio::time::sleep(Duration::from_millis(300)).await;
             }
         };
-        tokio::join!(join_all(inbound), join_all(status), join_all(outbound), janitor, self.pass_time());
+        let workers = async { tokio::join!(join_all(inbound), join_all(status), join_all(outbound), join_all(media)) };
+        tokio::join!(workers, self.follow(), janitor, self.pass_time());
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -234,143 +214,16 @@ impl Driver {
         }
     }
 
-    /// Meta's part: posts each body until it is taken.
-    pub(super) async fn post_all(&self, bodies: &[Vec<u8>]) {
-        let next = AtomicUsize::new(0);
-        let posters = (0..6).map(|_| async {
-            let webhook = self.webhook().await;
-            while let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
-                self.post(&webhook, body).await;
-            }
-        });
-        join_all(posters).await;
-    }
-
-    async fn webhook(&self) -> Webhook {
-        // The secrets are read at the start, when a failure would only mean another start.
-        let secrets = aws_sdk_secretsmanager::Client::new(&self.lab.stack.sdk_config());
-        Webhook {
-            apps: SecretDocument::load(secrets, self.secret_id.clone(), self.clock()).await.unwrap(),
-            messages: self.queue(&self.queues.messages),
-            statuses: self.queue(&self.queues.statuses),
-            account: self.queue(&self.queues.account),
-            intake: self.intake(),
-            clock: self.clock(),
-        }
-    }
-
-    async fn post(&self, webhook: &Webhook, body: &[u8]) {
-        let header = sign(body, &self.lab.stack.meta.app_secret.as_str().into());
-        loop {
-            let request = lambda_http::http::Request::post("/api/whatsapp/webhook").header(signature::HEADER, &header);
-            let request: Request = request.body(body.to_vec().into()).unwrap();
-            if webhook.handle(request).await.status() == 200 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// Meta's part: what it has taken gets its statuses, at once, in any order, some of them twice, and
-    /// half of them without our key.
-    async fn report_statuses(&self) {
-        let webhook = self.webhook().await;
-        for occupant in &self.occupants {
-            for sent in self.sent(occupant).await {
-                let wamid = sent["wamid"].as_str().unwrap().to_owned();
-                if !self.reported.lock().unwrap().insert(wamid.clone()) {
-                    continue;
-                }
-                let mut random = self.random(wamid.bytes().map(u64::from).sum());
-                let at = self.lab.now().as_second();
-                let mut statuses: Vec<Value> = ["sent", "delivered", "read", "read", "sent"]
-                    .iter()
-                    .map(|status| json!({"id": wamid, "status": status, "timestamp": at.to_string()}))
-                    .collect();
-                // An answer that was lost can only be told by the key, which Meta always sends back.
-                for status in &mut statuses {
-                    status["biz_opaque_callback_data"] = sent["request"]["biz_opaque_callback_data"].clone();
-                }
-                statuses.shuffle(&mut random);
-                for status in statuses {
-                    self.post(&webhook, &body(&[entry(occupant, "statuses", &[status])])).await;
-                }
-            }
-        }
-    }
-
-    /// What reached Meta from a number.
-    pub(super) async fn sent(&self, occupant: &Occupant) -> Vec<Value> {
-        let answer = self.lab.stack.control(&format!("/sent?phone_number_id={}", occupant.number.as_str())).await;
-        answer["items"].as_array().unwrap().clone()
-    }
-
-    /// The agents' part: each customer gets their replies, in order, as soon as they have written.
-    pub(super) async fn reply_all(&self, customers: &[Customer]) {
-        let wake_ups = self.queue(&self.queues.outbound);
-        join_all(customers.iter().filter(|customer| !customer.replies.is_empty()).map(|customer| async {
-            let mut random = self.random(customer.replies.len() as u64);
-            let occupant = &self.occupants[customer.tenant];
-            for text in &customer.replies {
-                let Some((tenant, conversation)) = self.compose(occupant, customer, text).await else { return };
-                // Some wake-ups are lost; the sweep finds what they were for.
-                if random.random_bool(0.7) {
-                    let wake_up = WakeUp { tenant, conversation: conversation.id };
-                    let _ = wake_ups.send_all(vec![Outgoing::wake_up(wake_up, Duration::ZERO)]).await;
-                }
-            }
-        }))
-        .await;
-    }
-
-    /// An agent writes, and asks again until it is confirmed.
-    async fn compose(&self, occupant: &Occupant, customer: &Customer, text: &str) -> Option<(TenantId, Conversation)> {
-        let store = self.store();
-        let draft = Draft {
-            client_message_id: ClientMessageId::parse(text.replace(' ', "-")).unwrap(),
-            kind: MessageType::Text,
-            content: Personal::new(json!({ "text": text })),
-            preview: Personal::new(text.to_owned()),
-            sender: Sender { id: occupant.user.clone(), name: Personal::new("Ana".to_owned()) },
-        };
-        while !self.is_over() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            let Ok(memberships) = store.memberships(&occupant.user).await else { continue };
-            let tenant = store.of_member(&memberships[0]);
-            let Some(conversation) = self.conversation_of(&tenant, customer).await else { continue };
-            match tenant.compose(conversation.clone(), &draft, self.lab.now()).await {
-                Ok(Composed::New(_) | Composed::Existing(_)) => return Some((tenant.tenant(), conversation)),
-                Err(_) => {}
-            }
-        }
-        None
-    }
-
-    async fn conversation_of(&self, tenant: &recado_store::TenantStore, customer: &Customer) -> Option<Conversation> {
-        let mut after = None;
-        loop {
-            let page = tenant.inbox(ConversationStatus::Open, 100, after.as_deref()).await.ok()?;
-            let found = page.items.into_iter().find(|conversation| {
-                let who = &conversation.contact;
-                customer.is(who.wa_id.as_ref().map(WaId::as_str), who.bsuid.as_ref().map(Bsuid::as_str))
-            });
-            match (found, page.next) {
-                (Some(found), _) => return Some(found),
-                (None, Some(next)) => after = Some(next),
-                (None, None) => return None,
-            }
-        }
-    }
-
     /// Waits until the queues are empty and no reply is under way; says how much is left otherwise.
     pub(super) async fn settled(&self, patience: Duration) -> usize {
         let deadline = tokio::time::Instant::now() + patience;
         let mut quiet = 0;
         loop {
-            let left = self.queued().await
-                + self.lab.count("outbox").await
-                + self.lab.count("early-status").await
-                + self.lab.count("early-change").await;
+            let left = match self.queued().await {
+                // Only then is it worth reading the whole table.
+                0 => self.lab.unfinished().await,
+                queued => queued,
+            };
             quiet = if left == 0 { quiet + 1 } else { 0 };
             if quiet == 3 || tokio::time::Instant::now() > deadline {
                 return left;
@@ -381,7 +234,7 @@ impl Driver {
 
     async fn queued(&self) -> usize {
         let mut left = 0;
-        for url in [&self.queues.messages, &self.queues.statuses, &self.queues.outbound] {
+        for url in [&self.queues.messages, &self.queues.statuses, &self.queues.outbound, &self.queues.media] {
             let names = [
                 QueueAttributeName::ApproximateNumberOfMessages,
                 QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
