@@ -263,7 +263,7 @@ impl Story {
                 messages(with(text(), &json!({"context": {"from": BUSINESS, "id": quoted}})))
             }
             What::React(to, emoji) => {
-                let sent = (0..SENT).find(|sent| place % 3 == 0 && sent_to(*sent) == event.who);
+                let sent = (0..SENT).find(|sent| place.is_multiple_of(3) && sent_to(*sent) == event.who);
                 let target = sent.map_or_else(|| own(to), wamid_of_sent);
                 let emoji = emoji.map_or("", |emoji| ["👍", "❤️", "😮", "🙏"][usize::from(emoji)]);
                 changes(to, message("reaction", json!({"message_id": target, "emoji": emoji})))

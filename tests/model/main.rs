@@ -4,6 +4,7 @@
 //! The handlers, the store and the AWS clients are the real ones. Only what the clients send does not leave
 //! the process: an embedded DynamoDB answers it, with the table of `template.yaml` ([`wire`]).
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(clippy::print_stdout, reason = "the closing lines say how much was tried")]
 
 mod conversations;
 mod foreign;

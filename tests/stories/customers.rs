@@ -306,9 +306,9 @@ async fn a_customer_entered_while_their_first_message_is_being_stored_is_linked_
         let text = lab.text(&phone(LUCIA), "wamid.first", 0, "hola");
         if message_is_planned_first {
             let worker = lab.inbound_through(&proxy);
-            overtaken(&proxy, 1, take(&worker, &text), enter(&direct, new)).await;
+            Box::pin(overtaken(&proxy, 1, take(&worker, &text), enter(&direct, new))).await;
         } else {
-            overtaken(&proxy, 1, enter(&delayed, new), take(&lab.inbound, &text)).await;
+            Box::pin(overtaken(&proxy, 1, enter(&delayed, new), take(&lab.inbound, &text))).await;
         }
         let expected = Some(CustomerId::from_bits(1));
         assert_eq!(linked(&lab).await, expected, "the message was planned first: {message_is_planned_first}");
@@ -331,7 +331,7 @@ async fn a_conversation_that_begins_with_a_known_contact_shows_their_customer_wh
             // The first transaction only finds out that there is no conversation yet.
             "the message" => {
                 let worker = lab.inbound_through(&proxy);
-                overtaken(&proxy, 2, take(&worker, &text), enter(&direct, new)).await;
+                Box::pin(overtaken(&proxy, 2, take(&worker, &text), enter(&direct, new))).await;
             }
             // The first transaction keeps the customer, the second one links.
             "the match" => overtaken(&proxy, 2, enter(&delayed, new), take(&lab.inbound, &text)).await,
@@ -355,7 +355,7 @@ async fn a_match_that_is_planned_while_its_customer_loses_the_phone_links_nobody
         let after = Customer { phones: Vec::new(), ..new.clone() };
         direct.change_customer(&new, after, lab.now()).await.unwrap();
     };
-    overtaken(&proxy, 2, enter(&delayed, new.clone()), corrected).await;
+    Box::pin(overtaken(&proxy, 2, enter(&delayed, new.clone()), corrected)).await;
     assert_eq!(linked(&lab).await, None, "they have nothing in common any more");
 }
 
