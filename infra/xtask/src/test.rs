@@ -75,10 +75,6 @@ pub(crate) async fn fuzz_api(local: &Path, seed: u32, examples: u32) -> anyhow::
     result.map(|_| ())
 }
 
-fn chaos_command(stack: &Path) -> anyhow::Result<Command> {
-    // With the whole workspace, so that it shares what the tests are built from.
-    check("building chaos", cargo().args(["build", "--quiet", "--workspace", "--bin", "chaos"]))?;
-    let mut command = Command::new(target_folder()?.join("debug/chaos"));
 fn tool(name: &str, stack: &Path) -> anyhow::Result<Command> {
     // With the whole workspace and one of its tests, so that it shares what the tests are built from.
     let build = ["build", "--quiet", "--workspace", "--test", "stories", "--bin", name];
