@@ -29,8 +29,9 @@ impl State {
         let mut items: Vec<Item> = items.into_iter().map(readable).collect();
         items.retain(|item| !is_repetition(item, anew));
         let names = Names::of(&items);
-        // They only lead to what a merge has to look after, which stands here itself.
-        items.retain(|item| text(item, "entity") != "former-identity");
+        // They only lead to what a merge has to look after, and to whom a customer's phone may concern. Both are read
+        // anew from there: who has lost the phone is not matched on it, and may stand there still.
+        items.retain(|item| !matches!(text(item, "entity"), "former-identity" | "contact-match"));
         let mut state = BTreeMap::new();
         for item in items {
             if item.contains_key("mergedInto") {
