@@ -19,8 +19,8 @@ pub(crate) struct State(BTreeMap<String, Item>);
 ///
 /// `since` of an identity is when it was seen first by whoever wrote it: it only has to be before a change of
 /// hands.
-const BOOKKEEPING: [&str; 9] =
-    ["rev", "updatedAt", "createdAt", "parkedAt", "replayedAt", "times", "expiresAt", "dueSk", "since"];
+const BOOKKEEPING: [&str; 10] =
+    ["rev", "updatedAt", "createdAt", "parkedAt", "replayedAt", "times", "expiresAt", "dueSk", "since", "linkRev"];
 
 impl State {
     /// The state of a table. Of events that were received from `anew` on (in milliseconds since 1970), which are
@@ -29,14 +29,19 @@ impl State {
         let mut items: Vec<Item> = items.into_iter().map(readable).collect();
         items.retain(|item| !is_repetition(item, anew));
         let names = Names::of(&items);
-        // They only lead to what a merge has to look after, which stands here itself.
-        items.retain(|item| text(item, "entity") != "former-identity");
+        // They only lead to what a merge has to look after, and to whom a customer's phone may concern. Both are read
+        // anew from there: who has lost the phone is not matched on it, and may stand there still.
+        items.retain(|item| !matches!(text(item, "entity"), "former-identity" | "contact-match"));
         let mut state = BTreeMap::new();
         for item in items {
             if item.contains_key("mergedInto") {
                 continue;
             }
-            let item = without_bookkeeping(item);
+            let mut item = without_bookkeeping(item);
+            // Who was looked at and is nobody's customer is as one who was not.
+            if item.get("customer") == Some(&serde_json::json!({"by": "MATCH"})) {
+                item.remove("customer");
+            }
             let text = names.rename(&Value::Object(item).to_string());
             let text = if anew.is_some() { without_reception(&text) } else { text };
             let Value::Object(item) = serde_json::from_str(&text).unwrap() else { unreachable!("it was an object") };

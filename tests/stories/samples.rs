@@ -149,7 +149,7 @@ fn without_ids(text: &str) -> String {
         match (token.len(), token.split_once('_').map_or("", |(prefix, _)| prefix)) {
             (30, prefix @ ("con" | "cnv" | "msg" | "tnt")) => hidden.push_str(&format!("{prefix}_…")),
             (13, _) if digits && (token.starts_with("17") || token.starts_with("18")) => hidden.push_str("(ms)"),
-            (8 | 32, _) if hexadecimal && (hidden.ends_with('.') || hidden.ends_with("(ms)-")) => {
+            (8 | 16 | 32, _) if hexadecimal && (hidden.ends_with('.') || hidden.ends_with("(ms)-")) => {
                 hidden.push_str("(digest)")
             }
             _ => hidden.push_str(token),
@@ -185,7 +185,8 @@ async fn every_sample_posted_twice_and_replayed_gives_the_expected_items_once() 
     // Items that differ in nothing but ids and times are told together. What is parked is parked for each
     // of the two posts; all else must be there once.
     let mut stored: BTreeMap<String, usize> = BTreeMap::new();
-    for item in pair.items().await.into_iter().filter(|item| entity(item) != "webhook") {
+    // The log is told below; the people are no sample's.
+    for item in pair.items().await.into_iter().filter(|item| !matches!(entity(item), "webhook" | "member")) {
         *stored.entry(pair.stable(item)).or_default() += 1;
     }
     let told: Vec<_> = stored.iter().map(|(item, count)| format!("{count} × {item}")).collect();

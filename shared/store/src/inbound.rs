@@ -185,9 +185,12 @@ impl TenantStore {
         let ids: Vec<MessageId> =
             messages.iter().map(|message| MessageId::of_wamid(&batch.number, &message.wamid)).collect();
         let mut recorded = vec![None; messages.len()];
-        // The same message twice in one batch: the second is a duplicate of the first.
+        // The same message twice in one batch: the second is a duplicate of the first, unless the first tells of the
+        // past what the second brings as new.
+        let is_new = |place: usize| messages[place].origin != Some(Origin::History);
         for (place, id) in ids.iter().enumerate() {
-            if ids[..place].contains(id) {
+            let mut twins = (0..ids.len()).filter(|other| *other != place && ids[*other] == *id);
+            if twins.any(|twin| if is_new(twin) == is_new(place) { twin < place } else { is_new(twin) }) {
                 recorded[place] = Some(Recorded::AlreadyStored);
             }
         }
