@@ -362,7 +362,7 @@ pub(crate) async fn replay_log(
     const LIST: &str = "replay/webhook-logs";
     let now = api.clock.now();
     let to = request.to.unwrap_or(now).min(now);
-    let from = request.from.unwrap_or(to - LONGEST_REPLAY);
+    let from = request.from.unwrap_or(to.saturating_sub(LONGEST_REPLAY).unwrap_or(Timestamp::MIN));
     if to.duration_since(from) > LONGEST_REPLAY {
         return Err(ApiError::invalid("from", "must be at most 31 days before `to`"));
     }

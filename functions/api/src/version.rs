@@ -37,7 +37,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
             return Ok(Self(None));
         }
         let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-        let version = quoted.and_then(|text| text.parse().ok());
+        let version = quoted.filter(|text| (1..=19).contains(&text.len())).and_then(|text| text.parse().ok());
         version.map(Some).map(Self).ok_or_else(|| ApiError::invalid("If-Match", "must be one `ETag` as it was given"))
     }
 }
@@ -45,7 +45,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
 impl IntoParams for IfMatch {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let text =
-            ObjectBuilder::new().schema_type(Type::String).pattern(Some(r#"^(\*|"[0-9]+")$"#)).examples(["\"7\""]);
+            ObjectBuilder::new().schema_type(Type::String).pattern(Some(r#"^(\*|"[0-9]{1,19}")$"#)).examples(["\"7\""]);
         let header = ParameterBuilder::new()
             .name("If-Match")
             .parameter_in(ParameterIn::Header)

@@ -216,7 +216,7 @@ impl Document {
                         "name": "Idempotency-Key", "in": "header", "required": false,
                         "description": "Names the request. The same one again under the same key, within 24 hours, \
                             changes nothing and gets the same answer; another one is refused",
-                        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                        "schema": {"type": "string", "pattern": "^[!-~]+$", "minLength": 1, "maxLength": 255},
                         "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
                     },
                     "WaitsFor": {
