@@ -2,7 +2,7 @@
 //!
 //! Each tenant has one bucket of tokens in the table, and each instance of this function takes a few at a
 //! time: the limit holds over all instances, and a busy one pays one write for many requests. What an
-//! instance does not use within [`LEASE_LIFE`] is lost to it, so a little less than the limit may be had,
+//! instance does not use within ten seconds is lost to it, so a little less than the limit may be had,
 //! never more. If the bucket cannot be asked, the request goes on: this protects, it does not authorise.
 
 use crate::error::ApiError;
