@@ -9,6 +9,7 @@ use crate::error::ApiError;
 use jiff::{SignedDuration, Timestamp};
 use recado_domain::ids::TenantId;
 use recado_domain::throttle::{Rate, Taken};
+use recado_platform::settings::{SettingError, required};
 use recado_platform::telemetry;
 use recado_store::TenantStore;
 use std::collections::HashMap;
@@ -50,6 +51,14 @@ impl Throttle {
     /// A limit of so many requests a second for each tenant.
     pub fn new(rate: Rate) -> Self {
         Self { rate, leases: Mutex::default() }
+    }
+
+    /// The limit that the deployment gives.
+    pub fn from_settings() -> Result<Self, SettingError> {
+        const NAME: &str = "TENANT_REQUESTS_PER_SECOND";
+        let rule = "must be a whole number from 1 on";
+        let number = required(NAME)?.parse().ok().filter(|number| *number > 0);
+        number.map(Rate::per_second).map(Self::new).ok_or(SettingError::Unusable { name: NAME, rule })
     }
 
     /// Lets a request of the tenant in, or says when to ask again.
