@@ -4,6 +4,7 @@ use crate::world::{Tenant, deployment_admin, fresh_digits, stack};
 use api::auth::TokenVerifier;
 use api::cursor::CursorKey;
 use api::throttle::Throttle;
+use api::user_pool::UserPool;
 use api::{Api, router};
 use axum::Router;
 use axum::body::Body;
@@ -111,7 +112,7 @@ async fn a_key_is_forgotten_after_a_day() {
 }
 
 /// An instance of the API on the lab's table, which lets a tenant ask so many times a second.
-fn instance(lab: &Lab, rate: Rate) -> Router {
+pub(crate) fn instance(lab: &Lab, rate: Rate) -> Router {
     let (stack, config) = (&lab.stack, lab.stack.sdk_config());
     let queue = || Queue::new(aws_sdk_sqs::Client::new(&config), "nowhere".to_owned());
     router(Api {
@@ -126,6 +127,7 @@ fn instance(lab: &Lab, rate: Rate) -> Router {
             Some(&stack.aws.endpoint),
         )
         .unwrap(),
+        user_pool: UserPool::new(aws_sdk_cognitoidentityprovider::Client::new(&config), &*stack.auth.user_pool_id),
         cursor_key: Arc::new(CursorKey::new("k")),
         throttle: Throttle::new(rate),
         replay: Replay { store: lab.store.clone(), messages: queue(), statuses: queue(), account: queue() },
@@ -135,7 +137,7 @@ fn instance(lab: &Lab, rate: Rate) -> Router {
 }
 
 /// Somebody of a tenant of their own: their access token.
-async fn agent_of_a_new_tenant(lab: &Lab) -> String {
+pub(crate) async fn agent_of_a_new_tenant(lab: &Lab) -> String {
     let id = fresh_digits();
     let email = format!("{id}@story.example");
     let user = lab.stack.create_user(&email, "Story-password-1").await.unwrap();
@@ -162,7 +164,7 @@ async fn agent_of_a_new_tenant(lab: &Lab) -> String {
     lab.stack.sign_in(&email, "Story-password-1").await.unwrap()
 }
 
-async fn inbox(instance: &Router, token: &str) -> Response<Body> {
+pub(crate) async fn inbox(instance: &Router, token: &str) -> Response<Body> {
     let request = Request::get("/api/whatsapp/conversations").header("authorization", format!("Bearer {token}"));
     instance.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }

@@ -1,5 +1,6 @@
 //! Errors: one form for the caller, one line for the log, one place for both.
 
+use crate::user_pool::UserPoolError;
 use axum::Json;
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -45,6 +46,11 @@ impl ApiError {
     /// 401: nobody is signed in, or not any more.
     pub(crate) fn unauthenticated(message: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
+    }
+
+    /// 403: not an administrator, or not any more.
+    pub(crate) fn no_administrator() -> Self {
+        Self::forbidden("Only an administrator of the tenant may do this")
     }
 
     /// 403: signed in, but not allowed.
@@ -134,6 +140,16 @@ impl From<StoreError> for ApiError {
 impl From<VaultError> for ApiError {
     fn from(error: VaultError) -> Self {
         Self::unavailable(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment", &error)
+    }
+}
+
+impl From<UserPoolError> for ApiError {
+    fn from(error: UserPoolError) -> Self {
+        match error {
+            UserPoolError::Address => Self::invalid("email", "is no address with which somebody can sign in"),
+            UserPoolError::Request { transient: false, .. } => Self::internal(telemetry::chain(&error)),
+            error => Self::unavailable(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment", &error),
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId};
+use recado_domain::ids::{ApiKeyId, ContactId, ConversationId, CustomerId, MessageId, UserId};
+use recado_domain::personal::Personal;
 use recado_store::EventId;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
@@ -104,6 +105,8 @@ macro_rules! path_ids {
 
 // The id in a path. One that cannot be an id is the id of nothing.
 path_ids! {
+    /// Of an API key.
+    ApiKeyPath, ApiKeyId, "API key";
     /// Of a contact.
     ContactPath, ContactId, "contact";
     /// Of a conversation.
@@ -114,6 +117,18 @@ path_ids! {
     EventPath, EventId, "event";
     /// Of a message.
     MessagePath, MessageId, "message";
+    /// Of a person of the tenant.
+    UserPath, UserId, "user";
+}
+
+/// The field `name` as people type it, without what surrounds it.
+pub(crate) fn checked_name(name: Personal<String>, most: usize) -> Result<Personal<String>, ApiError> {
+    let name = name.into_inner().trim().to_owned();
+    if name.is_empty() || name.chars().count() > most || name.chars().any(char::is_control) {
+        let rule = format!("must have 1 to {most} characters, none of them a control character");
+        return Err(ApiError::invalid("name", rule));
+    }
+    Ok(Personal::new(name))
 }
 
 /// What a field of a change says: `null` removes, a value sets. With `#[serde(default)]`, a field that is

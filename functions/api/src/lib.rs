@@ -2,8 +2,8 @@
 //!
 //! **Trigger:** HTTP API `ANY /api/whatsapp/{proxy+}`, except the webhook's paths.
 //!
-//! **Promise:** every answer is JSON; every request is authenticated here, and reaches only the tenant
-//! its principal belongs to. A foreign or unknown id is a 404 either way. Nothing is sent from here: a
+//! **Promise:** every answer is JSON; every request is authenticated here, by a person's access token or a
+//! system's API key, and reaches only the tenant its principal belongs to. A foreign or unknown id is a 404 either way. Nothing is sent from here: a
 //! message is written to the outbox, and `outbound` sends it.
 //!
 //! **Idempotency:** `Idempotency-Key` on every POST, for 24 hours (see `once.rs`); and for ever
@@ -13,6 +13,7 @@
 //! written in one transaction, so an error never leaves half of it. The caller's message is in the
 //! answer, the operator's in the log, under the same request id.
 
+mod api_keys;
 pub mod auth;
 mod contacts;
 mod conversations;
@@ -30,6 +31,7 @@ mod operations;
 mod people;
 mod tenants;
 pub mod throttle;
+pub mod user_pool;
 mod version;
 
 use crate::auth::TokenVerifier;
@@ -37,6 +39,7 @@ use crate::cursor::CursorKey;
 use crate::error::ApiError;
 use crate::operations::{Operations, add};
 use crate::throttle::Throttle;
+use crate::user_pool::UserPool;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
@@ -67,6 +70,8 @@ pub struct Api {
     pub graph: Graph,
     /// Tells whose access token it is.
     pub tokens: TokenVerifier,
+    /// Where people are invited.
+    pub user_pool: UserPool,
     /// Signs the cursors of lists.
     pub cursor_key: Arc<CursorKey>,
     /// Holds each tenant to its limit.
@@ -111,6 +116,12 @@ fn operations<O: Operations>(to: O) -> O {
         people::me,
         people::change_me,
         people::list,
+        people::invite,
+        people::change,
+        people::remove,
+        api_keys::list,
+        api_keys::add,
+        api_keys::revoke,
         tenants::register,
         events::logged,
         events::show_logged,

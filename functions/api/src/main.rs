@@ -1,6 +1,6 @@
 //! Wires the API up. What it does stands in `lib.rs`.
 
-use api::{Api, auth::TokenVerifier, cursor::CursorKey, report, router, throttle::Throttle};
+use api::{Api, auth::TokenVerifier, cursor::CursorKey, report, router, throttle::Throttle, user_pool::UserPool};
 use axum::middleware;
 use lambda_http::run;
 use recado_ingest::Replay;
@@ -27,12 +27,8 @@ async fn main() -> ExitCode {
             vault: Vault::new(aws_sdk_kms::Client::new(&config), required("KMS_KEY_ID")?, Clock::system()),
             bucket: Bucket::new(&config, required("MEDIA_BUCKET")?),
             graph: Graph::new(&required("GRAPH_BASE_URL")?, &version)?,
-            tokens: TokenVerifier::new(
-                &required("AWS_REGION")?,
-                &required("USER_POOL_ID")?,
-                &required("USER_POOL_CLIENT_ID")?,
-                optional("AWS_ENDPOINT_URL").as_deref(),
-            )?,
+            tokens: TokenVerifier::from_settings()?,
+            user_pool: UserPool::from_settings(&config)?,
             throttle: Throttle::from_settings()?,
             cursor_key: cursor_key.current().await,
             clock: Clock::system(),

@@ -1,7 +1,7 @@
 //! The registry of identifiers.
 //!
-//! Ours are prefix-tagged: `tnt_`, `con_`, `cnv_`, `cus_`, `msg_`, then the 26 characters in which a ULID is
-//! written. Those that name an effect are *derived* from what makes the effect unique (a wamid, a
+//! Ours are prefix-tagged: `tnt_`, `con_`, `cnv_`, `cus_`, `key_`, `msg_`, then the 26 characters in which a
+//! ULID is written. Those that name an effect are *derived* from what makes the effect unique (a wamid, a
 //! client's own id), so that doing the same thing twice arrives at the same key and a conditional
 //! write can tell. Meta's ids are opaque text. None of them can be built without being checked.
 
@@ -95,6 +95,8 @@ macro_rules! our_ids {
 }
 
 our_ids! {
+    /// A key with which a tenant's own systems call the API; not the key itself.
+    ApiKeyId = "key_", "key id";
     /// A person who wrote to a tenant, or was written to.
     ContactId = "con_", "contact id";
     /// The conversation of one contact with one of the tenant's numbers.

@@ -12,6 +12,7 @@
 //! | the last events about a tenant's accounts and numbers, by field | query `TENANT#t#NOTICES` / `NOTICE#…` |
 //! | template by account, name and language | get `TENANT#t#TEMPLATES` / `TEMPLATE#name#language#w` |
 //! | templates by tenant, in the order of their names; by status or category | query `TENANT#t#TEMPLATES` / `TEMPLATE#…`, filtered |
+//! | API key by tenant and id; a tenant's API keys, oldest first | query `TENANT#t#KEYS` / `KEY#…` |
 //! | memberships of a person | query `USER#u` / `MEMBER#…` |
 //! | contact by id | get `TENANT#t#CONTACT#c` / `CONTACT` |
 //! | contact by identity (WhatsApp id, business-scoped id) | get `TENANT#t#IDENTITY#…` / `IDENTITY` |
@@ -42,7 +43,9 @@ use crate::event::EventId;
 use aws_sdk_dynamodb::types::AttributeValue;
 use recado_domain::contact::Address;
 use recado_domain::customer::MatchOn;
-use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId, PhoneNumberId, TenantId, UserId, WabaId};
+use recado_domain::ids::{
+    ApiKeyId, ContactId, ConversationId, CustomerId, MessageId, PhoneNumberId, TenantId, UserId, WabaId,
+};
 use recado_domain::order::MessageOrder;
 use recado_domain::status::Fact;
 use recado_domain::template::TemplateKey;
@@ -107,6 +110,9 @@ pub(crate) const TENANTS: &str = "TENANT#";
 /// The sort key prefix of a person's memberships, and of a tenant's people.
 pub(crate) const MEMBERS: &str = "MEMBER#";
 
+/// The sort key prefix of a tenant's API keys.
+pub(crate) const API_KEYS: &str = "KEY#";
+
 /// The primary key of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key {
@@ -154,6 +160,10 @@ impl Key {
 
     pub(crate) fn membership(user: &UserId, tenant: TenantId) -> Self {
         Self::new(format!("USER#{}", user.as_str()), format!("{MEMBERS}{tenant}"))
+    }
+
+    pub(crate) fn api_key(tenant: TenantId, id: ApiKeyId) -> Self {
+        Self::new(api_keys_partition(tenant), format!("{API_KEYS}{id}"))
     }
 
     pub(crate) fn policy(tenant: TenantId) -> Self {
@@ -351,6 +361,10 @@ pub(crate) fn tenant_partition(tenant: TenantId) -> String {
 
 pub(crate) fn templates_partition(tenant: TenantId) -> String {
     format!("TENANT#{tenant}#TEMPLATES")
+}
+
+pub(crate) fn api_keys_partition(tenant: TenantId) -> String {
+    format!("TENANT#{tenant}#KEYS")
 }
 
 pub(crate) fn notices_partition(tenant: TenantId) -> String {

@@ -2,6 +2,7 @@
 
 use crate::Store;
 use crate::TenantStore;
+use crate::api_keys::KnownKey;
 use crate::error::StoreError;
 use crate::expression::{ABSENT, Expression};
 use crate::item;
@@ -39,7 +40,8 @@ impl Route {
     }
 }
 
-/// A person's place in a tenant. Can only be had from [`Store::memberships`]; it opens the tenant's data.
+/// A place in a tenant: a person's, or that of a system of the tenant's own. Can only be had from
+/// [`Store::memberships`] and [`Store::member_of_key`]; it opens the tenant's data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Membership {
@@ -51,12 +53,29 @@ pub struct Membership {
 }
 
 impl Membership {
+    /// The place that a person is let into.
+    pub(crate) fn of_person(tenant: TenantId, new: &NewMember) -> Self {
+        let NewMember { user, role, email, name } = new.clone();
+        Self { tenant, user, role, email, name }
+    }
+
+    /// The place of whoever has shown this key. Nobody can be reached there.
+    pub(crate) fn of_key(tenant: TenantId, key: &KnownKey) -> Self {
+        let user = UserId::parse(key.id.to_string()).expect("an id of ours has no control characters");
+        Self { tenant, user, role: key.role, email: Personal::new(String::new()), name: key.name.clone() }
+    }
+
+    /// The same place with another role.
+    pub(crate) fn with_role(self, role: Role) -> Self {
+        Self { role, ..self }
+    }
+
     /// The tenant.
     pub const fn tenant(&self) -> TenantId {
         self.tenant
     }
 
-    /// The person.
+    /// The person; of a system, the id of its key.
     pub const fn user(&self) -> &UserId {
         &self.user
     }
@@ -66,7 +85,7 @@ impl Membership {
         self.role
     }
 
-    /// Where to reach them.
+    /// Where to reach them; empty for a system.
     pub const fn email(&self) -> &Personal<String> {
         &self.email
     }
@@ -217,13 +236,7 @@ impl Store {
             put(item::item(Key::policy(*id), "policy", policy)),
         ];
         for member in members {
-            let membership = Membership {
-                tenant: *id,
-                user: member.user.clone(),
-                role: member.role,
-                email: member.email.clone(),
-                name: member.name.clone(),
-            };
+            let membership = Membership::of_person(*id, member);
             writes.push(put(item::item(Key::membership(&member.user, *id), "membership", &membership)));
             writes.push(put(MemberRecord::new_item(*id, &member.user)));
         }

@@ -8,6 +8,7 @@ use crate::how_many;
 use api::auth::TokenVerifier;
 use api::cursor::CursorKey;
 use api::throttle::Throttle;
+use api::user_pool::UserPool;
 use api::{Api, router};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::KeySize;
@@ -19,7 +20,7 @@ use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rand::RngExt;
 use rand::rngs::StdRng;
-use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId, TenantId};
+use recado_domain::ids::{ApiKeyId, ContactId, ConversationId, CustomerId, MessageId, TenantId};
 use recado_domain::throttle::Rate;
 use recado_ingest::Replay;
 use recado_platform::bucket::Bucket;
@@ -50,7 +51,7 @@ struct Route {
 impl Route {
     /// Whether it goes on where a cursor says.
     fn is_list(&self) -> bool {
-        let lists = ["/conversations", "/messages", "/webhook-logs", "/parked"];
+        let lists = ["/conversations", "/messages", "/webhook-logs", "/parked", "/users", "/api-keys"];
         self.method == "GET" && lists.iter().any(|list| self.path.ends_with(list))
     }
 }
@@ -67,6 +68,10 @@ const fn patch(path: &'static str, id: &'static str, body: &'static [(&'static s
     Route { method: "PATCH", path, id, body: Some(body), is_deployments: false }
 }
 
+const fn delete(path: &'static str, id: &'static str) -> Route {
+    Route { method: "DELETE", path, id, body: None, is_deployments: false }
+}
+
 const fn of_deployment(route: Route) -> Route {
     Route { is_deployments: true, ..route }
 }
@@ -81,6 +86,9 @@ const REGISTERING: &[(&str, &str)] =
 const LINKING: &[(&str, &str)] = &[("customerId", "customer"), ("id", "contact")];
 const ENTERING: &[(&str, &str)] = &[("id", "customer"), ("tenantId", "tenant")];
 const CHANGING: &[(&str, &str)] = &[("id", "customer"), ("tenantId", "tenant"), ("contactId", "contact")];
+const INVITING: &[(&str, &str)] = &[("userId", "user"), ("id", "user"), ("tenantId", "tenant")];
+const GIVING: &[(&str, &str)] = &[("id", "user"), ("tenantId", "tenant")];
+const KEYING: &[(&str, &str)] = &[("tenantId", "tenant"), ("createdById", "user"), ("id", "key")];
 const BEING: &[(&str, &str)] = &[("userId", "user"), ("tenantId", "tenant")];
 
 /// Every route of the API. One that is missing here fails [`every_route_is_tried`].
@@ -98,6 +106,12 @@ const ROUTES: &[Route] = &[
     get("/me", ""),
     patch("/me", "", BEING),
     get("/users", ""),
+    post("/users", "", INVITING),
+    patch("/users/{id}", "user", GIVING),
+    delete("/users/{id}", "user"),
+    get("/api-keys", ""),
+    post("/api-keys", "", KEYING),
+    delete("/api-keys/{id}", "key"),
     of_deployment(post("/tenants", "", REGISTERING)),
     get("/webhook-logs", ""),
     get("/webhook-logs/{id}", "event"),
@@ -164,6 +178,7 @@ fn api(town: &Town, keys: &JwkSet) -> Api {
             .unwrap()
             .with_keys(keys),
         throttle: Throttle::new(Rate::per_second(1_000_000)),
+        user_pool: UserPool::new(aws_sdk_cognitoidentityprovider::Client::new(config), "pool"),
         cursor_key: Arc::new(CursorKey::new("a test's key")),
         replay: Replay {
             store: town.hub.store.clone(),
@@ -189,6 +204,7 @@ impl Desk {
         let router = router(api(&town, &JwkSet { keys: vec![jwk] }));
         let mut desk = Self { town, router, key };
         desk.enter_customers().await;
+        desk.make_keys().await;
         desk.collect_cursors().await;
         desk
     }
@@ -211,13 +227,41 @@ impl Desk {
         self.town.look_anew().await;
     }
 
+    /// Lets every tenant have API keys: two with which it asks, and two that it may revoke.
+    async fn make_keys(&mut self) {
+        for place in 0..self.town.tenants.len() {
+            let token = self.token_of(place, 0);
+            let mut made = Vec::new();
+            for role in ["agent", "admin", "agent", "viewer"] {
+                let new = json!({"name": "X", "role": role});
+                let (status, body) = self.ask("POST", "/api-keys", Some(&token), None, Some(&new)).await;
+                assert_eq!(status, 201, "a key of tenant {place}: {body}");
+                made.push(serde_json::from_str::<Value>(&body).unwrap());
+            }
+            let all = |field: &str, made: &[Value]| {
+                made.iter().map(|made| made[field].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+            };
+            let ids = &mut self.town.tenants[place].ids;
+            ids.insert("key itself", all("key", &made[..2]));
+            ids.insert("key", all("id", &made[2..]));
+        }
+        self.town.look_anew().await;
+    }
+
     /// Lets every tenant ask for the first page of each of its lists, so that there are cursors to steal.
     async fn collect_cursors(&mut self) {
         for place in 0..self.town.tenants.len() {
             let token = self.token_of(place, 0);
             let first = self.town.tenants[place].ids["conversation"][0].clone();
             let mut cursors = Vec::new();
-            for list in ["/conversations", &format!("/conversations/{first}/messages"), "/webhook-logs", "/parked"] {
+            for list in [
+                "/conversations",
+                &format!("/conversations/{first}/messages"),
+                "/webhook-logs",
+                "/parked",
+                "/users",
+                "/api-keys",
+            ] {
                 let (status, body) = self.ask("GET", &format!("{list}?limit=1"), Some(&token), None, None).await;
                 assert_eq!(status, 200, "{list} of tenant {place}: {body}");
                 let body: Value = serde_json::from_str(&body).unwrap();
@@ -282,8 +326,18 @@ impl Desk {
             let (mut path, mut path_of_nothing) = (route.path.to_owned(), None);
             if route.path.contains("{id}") {
                 // Mostly an id of the right kind, sometimes of another one.
-                let kinds =
-                    ["conversation", "message", "event", "contact", "customer", "tenant", "user", "number", "client"];
+                let kinds = [
+                    "conversation",
+                    "message",
+                    "event",
+                    "contact",
+                    "customer",
+                    "tenant",
+                    "user",
+                    "number",
+                    "client",
+                    "key",
+                ];
                 let kind = if random.random_bool(0.8) { route.id } else { kinds[random.random_range(0..kinds.len())] };
                 let (id, is_foreign) = pick(kind, random);
                 path = route.path.replace("{id}", &id);
@@ -321,7 +375,11 @@ impl Desk {
             if foreign.is_empty() {
                 continue;
             }
-            let token = self.token_of(attacker, random.random_range(0..3));
+            // One of its people, or one of its systems.
+            let token = match random.random_range(0..5) {
+                person @ 0..3 => self.token_of(attacker, person),
+                system => own.ids["key itself"][system - 3].clone(),
+            };
             return Attempt {
                 route,
                 token,
@@ -399,6 +457,16 @@ fn base_of(fields: &[(&str, &str)], random: &mut StdRng) -> Value {
     if fields == CHANGING {
         return json!({"name": "X"});
     }
+    if fields == INVITING {
+        return json!({"email": "x@y.example", "name": "X", "role": "agent"});
+    }
+    if fields == GIVING {
+        // Not an administrator, so that each tenant keeps its own.
+        return json!({"role": if random.random_bool(0.5) { "agent" } else { "viewer" }});
+    }
+    if fields == KEYING {
+        return json!({"name": "X", "role": "agent"});
+    }
     if fields == BEING {
         return json!({"online": random.random_bool(0.5)});
     }
@@ -417,6 +485,7 @@ fn of_nothing(kind: &str, random: &mut StdRng) -> String {
         "message" => MessageId::from_bits(bits).to_string(),
         "contact" => ContactId::from_bits(bits).to_string(),
         "customer" => CustomerId::from_bits(bits).to_string(),
+        "key" => ApiKeyId::from_bits(bits).to_string(),
         "tenant" => TenantId::from_bits(bits).to_string(),
         "event" => format!("{:013}-{bits:032x}", 1_795_171_200_000_u64),
         _ => format!("{bits}"),
@@ -450,6 +519,34 @@ fn no_request_reaches_another_tenant_whatever_ids_it_names() {
             "requests: {made} attempts with {ids} foreign ids between {TENANTS} tenants on {} routes, 0 crossed",
             ROUTES.len()
         );
+    });
+}
+
+/// Whose key it is stands in the key, where its holder can write something else.
+#[test]
+fn a_key_that_names_another_tenant_opens_nothing() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let desk = Desk::new(2).await;
+        let [own, other] = [0, 1].map(|place: usize| desk.town.tenants[place].ids["key itself"][1].clone());
+        let asked = async |key: &str| desk.ask("GET", "/me", Some(key), None, None).await.0;
+        assert_eq!(asked(&own).await, 200, "a key as it was given");
+        // `rk_`, the two names of 26 characters each, `_`, and the secret.
+        let (own_place, own_secret) = own["rk_".len()..].split_once('_').unwrap();
+        let (other_place, _) = other["rk_".len()..].split_once('_').unwrap();
+        let (tenant, id) = own_place.split_at(26);
+        let (other_tenant, other_id) = other_place.split_at(26);
+        for (place, what) in [
+            (format!("{other_tenant}{id}"), "the other's name"),
+            (format!("{tenant}{other_id}"), "the name of the other's key"),
+            (other_place.to_owned(), "both"),
+        ] {
+            assert_eq!(
+                asked(&format!("rk_{place}_{own_secret}")).await,
+                401,
+                "a key with {what} on it, and its own secret"
+            );
+        }
     });
 }
 

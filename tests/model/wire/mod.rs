@@ -1,7 +1,8 @@
 //! AWS in this process: what the SDK's clients send is answered here, without a socket.
 //!
 //! DynamoDB is an embedded one. Of SQS, S3 and Secrets Manager there is what the handlers ask of them:
-//! queues that take batches and are emptied by the test, objects that are put and got, one secret.
+//! queues that take batches and are emptied by the test, objects that are put and got, one secret; and of
+//! Cognito, that whoever is invited is new.
 
 mod dynamo;
 mod faults;
@@ -107,6 +108,7 @@ impl Wire {
             Some(("secretsmanager", "GetSecretValue")) => {
                 Ok(response(200, json!({"SecretString": self.0.secret}).to_string()))
             }
+            Some(("AWSCognitoIdentityProviderService", "AdminCreateUser")) => Ok(invited(&body)),
             Some(_) => panic!("nobody answers {target}"),
             None => Ok(self.object(&method, &uri, body)),
         }
@@ -150,6 +152,14 @@ impl Wire {
             _ => panic!("nobody answers {method} {uri}"),
         }
     }
+}
+
+/// Somebody whom nobody has invited before.
+fn invited(body: &[u8]) -> HttpResponse {
+    let asked: Value = serde_json::from_slice(body).unwrap();
+    let name = asked["Username"].as_str().unwrap();
+    let subject = json!({"Name": "sub", "Value": format!("subject-of-{name}")});
+    response(200, json!({"User": {"Username": name, "Attributes": [subject]}}).to_string())
 }
 
 impl HttpConnector for Wire {

@@ -37,9 +37,11 @@ pub(super) fn files(document: &Value) -> anyhow::Result<BTreeMap<String, String>
             operations.push((path.as_str(), method.as_str(), operation));
         }
     }
-    // What finds an id comes before what needs it, and reading before changing.
-    operations
-        .sort_by_key(|(path, method, _)| (path.matches('{').count(), path.split('/').count(), *method != "get", *path));
+    // What finds an id comes before what needs it, reading before changing, and what takes away last.
+    operations.sort_by_key(|(path, method, _)| {
+        let depth = (*method == "delete", path.matches('{').count(), path.split('/').count());
+        (depth, *method != "get", *path)
+    });
     for (place, (path, method, operation)) in operations.iter().enumerate() {
         let name = operation["operationId"].as_str().context("an operation without a name")?;
         files.insert(format!("{name}.bru"), request(document, place + 3, (path, method, name), operation)?);
