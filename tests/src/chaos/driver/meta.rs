@@ -88,9 +88,7 @@ impl Driver {
                 }
                 let mut random = self.random(wamid.bytes().map(u64::from).sum());
                 let at = self.lab.now().as_second();
-                let told = |(after, status): (i64, &str)| {
-                    json!({"id": wamid, "status": status, "timestamp": (at + after).to_string()})
-                };
+                let told = |(after, status): (i64, &str)| json!({"id": wamid, "status": status, "timestamp": (at + after).to_string()});
                 let mut statuses: Vec<Value> = (0..).zip(AGAINST_TIME).map(told).collect();
                 statuses.extend_from_within(..2);
                 // An answer that was lost can only be told by the key, which Meta always sends back.
