@@ -22,6 +22,7 @@ mod preferences;
 mod quiet;
 mod races;
 mod replay;
+mod requests;
 mod round_trip;
 mod samples;
 mod sending;

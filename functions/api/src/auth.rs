@@ -11,7 +11,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use recado_domain::ids::UserId;
+use recado_domain::ids::{TenantId, UserId};
 use recado_domain::tenant::Role;
 use recado_store::{Membership, TenantStore};
 use serde::Deserialize;
@@ -34,6 +34,15 @@ const REFETCH_AFTER: Duration = Duration::from_secs(60);
 pub(crate) struct Person {
     user: UserId,
     groups: Vec<String>,
+}
+
+/// Whose request it is, for whatever else must know.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    /// For which tenant they ask, if for one.
+    pub(crate) tenant: Option<TenantId>,
+    /// What names them.
+    pub(crate) name: String,
 }
 
 /// A person in their tenant.
@@ -84,6 +93,9 @@ impl FromRequestParts<Arc<Api>> for Member {
             1 => {
                 let membership = memberships.remove(0);
                 let store = api.store.of_member(&membership);
+                api.throttle.admit(&store, api.clock.now()).await?;
+                let name = membership.user().as_str().to_owned();
+                parts.extensions.insert(Caller { tenant: Some(store.tenant()), name });
                 Ok(Self { membership, store })
             }
             _ => Err(ApiError::invalid(TENANT_HEADER, "is required, because you belong to several tenants")),
@@ -122,6 +134,7 @@ impl FromRequestParts<Arc<Api>> for DeploymentAdmin {
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
         let person = Person::from_request_parts(parts, api).await?;
         if person.groups.iter().any(|group| group == DEPLOYMENT_ADMINS) {
+            parts.extensions.insert(Caller { tenant: None, name: person.user.as_str().to_owned() });
             Ok(Self)
         } else {
             Err(ApiError::forbidden("Only a deployment administrator may do this"))

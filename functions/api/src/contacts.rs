@@ -13,20 +13,24 @@ use recado_domain::ids::CustomerId;
 use recado_store::{ChangedContact, Contact, ContactChange, TenantStore};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// A contact to be changed. What is not named stays.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = ChangeContactRequest)]
 pub(crate) struct ChangeRequest {
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Email>)]
     email: Option<Option<Email>>,
     /// `null` says that they are no customer.
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<CustomerId>)]
     customer_id: Option<Option<CustomerId>>,
 }
 
 /// A contact and the customer that it is.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WholeContactView {
     #[serde(flatten)]
@@ -45,14 +49,23 @@ impl WholeContactView {
     }
 }
 
-/// `GET /contacts/{id}`.
+/// One contact
+#[utoipa::path(
+    get, path = "/contacts/{id}", params(ContactPath),
+    responses((status = 200, description = "The contact", body = WholeContactView))
+)]
 pub(crate) async fn show(member: Member, ContactPath(id): ContactPath) -> Result<Json<WholeContactView>, ApiError> {
     let contact = member.store.contact(id).await?.ok_or_else(|| ApiError::not_found("contact"))?;
     Ok(Json(WholeContactView::new(&member.store, contact).await?))
 }
 
-/// `PATCH /contacts/{id}`: keeps an e-mail address, or what a person says about the customer. No match
-/// ever changes the latter.
+/// Keeps a contact's e-mail address, or what a person says about the customer
+///
+/// What a person says, no match changes.
+#[utoipa::path(
+    patch, path = "/contacts/{id}", params(ContactPath), request_body = ChangeRequest,
+    responses((status = 200, description = "The contact as it is now", body = WholeContactView))
+)]
 pub(crate) async fn change(
     State(api): State<Arc<Api>>,
     Writer(member): Writer,

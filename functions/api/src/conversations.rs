@@ -5,6 +5,7 @@ use crate::auth::Member;
 use crate::customers::{CandidateView, candidates};
 use crate::error::ApiError;
 use crate::extract::{ConversationPath, Paging};
+use crate::version::Tagged;
 use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
@@ -18,17 +19,20 @@ use recado_store::{Contact, Conversation, ConversationStatus};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// A page of a list, as every list answers.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct List<T> {
     pub(crate) items: Vec<T>,
+    /// To be given as `cursor` for the next page; null on the last one.
+    #[schema(example = json!(null))]
     pub(crate) next_cursor: Option<String>,
 }
 
 /// A conversation, as clients see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ConversationView {
     id: ConversationId,
@@ -37,42 +41,54 @@ pub(crate) struct ConversationView {
     customer_id: Option<CustomerId>,
     /// Who the customer may be, if that is to be chosen; told of a single conversation only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     customer_candidates: Option<Vec<CandidateView>>,
     status: ConversationStatus,
     unread_count: u64,
     is_unread: bool,
     last_message_at: Timestamp,
+    #[schema(example = "¿Pueden venir hoy?")]
     last_message_preview: String,
     last_message_direction: Direction,
+    /// When the 24 hours since the customer's last message are over.
     window_expires_at: Option<Timestamp>,
     can_send_freeform: bool,
     assigned_to_id: Option<UserId>,
+    #[schema(example = json!([]))]
     labels: Vec<String>,
+    /// The advertisement that brought the customer, as Meta described it.
+    #[schema(value_type = Option<Object>)]
     referral: Option<Value>,
+    #[schema(example = json!(null))]
     active_job_id: Option<String>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
 
 /// A contact, as clients see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ContactView {
     id: ContactId,
+    #[schema(example = "Lucía")]
     name: Option<String>,
+    #[schema(example = "+5491155551234")]
     phone: Option<String>,
     wa_id: Option<WaId>,
     bsuid: Option<Bsuid>,
+    #[schema(example = "lucia.gomez")]
     username: Option<String>,
     /// The address that somebody stored; told of a single conversation or contact only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     email: Option<Email>,
     /// What they last said about being written to; likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     preference: Option<PreferenceView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct PreferenceView {
     wanted: bool,
     at: Timestamp,
@@ -127,7 +143,11 @@ impl ConversationView {
     }
 }
 
-/// `GET /conversations`: the open conversations, the one with the newest message first.
+/// The open conversations, the one with the newest message first
+#[utoipa::path(
+    get, path = "/conversations", params(Paging),
+    responses((status = 200, description = "A page of conversations", body = List<ConversationView>))
+)]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     member: Member,
@@ -144,14 +164,18 @@ pub(crate) async fn list(
     }))
 }
 
-/// `GET /conversations/{id}`.
+/// One conversation
+#[utoipa::path(
+    get, path = "/conversations/{id}", params(ConversationPath),
+    responses((status = 200, description = "The conversation", body = ConversationView, headers(("ETag" = String))))
+)]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     member: Member,
     ConversationPath(id): ConversationPath,
-) -> Result<Json<ConversationView>, ApiError> {
+) -> Result<Tagged<ConversationView>, ApiError> {
     let conversation = member.store.conversation(id).await?.ok_or_else(|| ApiError::not_found("conversation"))?;
-    let (id, identities) = (conversation.contact_id, conversation.contact.clone());
+    let (id, identities, version) = (conversation.contact_id, conversation.contact.clone(), conversation.rev);
     let mut view = ConversationView::new(conversation, api.clock.now());
     let mut choice = Vec::new();
     if let Some(contact) = member.store.contact(id).await? {
@@ -159,5 +183,5 @@ pub(crate) async fn show(
         choice = candidates(&member.store, &contact.link).await?;
     }
     view.customer_candidates = Some(choice);
-    Ok(Json(view))
+    Ok(Tagged(version, view))
 }

@@ -3,8 +3,10 @@
 use axum::Json;
 use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use jiff::SignedDuration;
 use lambda_http::RequestExt;
 use recado_ingest::ReplayError;
 use recado_platform::bucket::BucketError;
@@ -12,7 +14,7 @@ use recado_platform::intake::IntakeError;
 use recado_platform::metrics::{self, Metric};
 use recado_platform::telemetry;
 use recado_platform::vault::VaultError;
-use recado_store::StoreError;
+use recado_store::{Earlier, StoreError};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,11 +28,13 @@ pub struct ApiError {
     message: String,
     /// For the log.
     internal: Option<Arc<str>>,
+    /// In how many seconds asking again may help.
+    retry_after: Option<i64>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), internal: None }
+        Self { status, code, message: message.into(), internal: None, retry_after: None }
     }
 
     /// 400: a part of the request breaks a rule.
@@ -63,6 +67,26 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, code, message)
     }
 
+    /// 412: it has changed since the caller looked.
+    pub(crate) fn changed() -> Self {
+        let message = "It has changed since you read it: read it again, and change that";
+        Self::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", message)
+    }
+
+    /// 422: the key of a request came back with another one.
+    pub(crate) fn key_reused() -> Self {
+        let message = "Idempotency-Key: was used for another request in the last 24 hours";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED", message)
+    }
+
+    /// 429: the tenant asks too often.
+    pub(crate) fn too_many(wait: SignedDuration) -> Self {
+        let message = "Your tenant asks too often; see Retry-After";
+        let seconds = (wait.as_millis().max(1) + 999) / 1_000;
+        let retry_after = i64::try_from(seconds).ok();
+        Self { retry_after, ..Self::new(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", message) }
+    }
+
     /// 413: the body is too large.
     pub(crate) fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "The body is larger than 1 MiB")
@@ -90,6 +114,15 @@ impl ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Earlier { earlier } = &error {
+            return match earlier {
+                Earlier::Another => Self::key_reused(),
+                Earlier::Same(_) => {
+                    let message = "The same request has just been made; ask again for its answer";
+                    Self::conflict("REQUEST_UNDER_WAY", message)
+                }
+            };
+        }
         if error.is_transient() {
             Self::unavailable(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment", &error)
         } else {
@@ -125,6 +158,9 @@ impl From<IntakeError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
         response.extensions_mut().insert(self);
         response
     }
@@ -134,17 +170,18 @@ impl IntoResponse for ApiError {
 pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
     let begun = Instant::now();
-    let response = next.run(request).await;
+    let (parts, body) = next.run(request).await.into_parts();
     metrics::measure(Metric::ApiLatencyMs, begun.elapsed());
-    metrics::count(match response.status() {
+    metrics::count(match parts.status {
         status if status.is_server_error() => Metric::ApiFailed,
         status if status.is_client_error() => Metric::ApiRefused,
         _ => Metric::ApiSucceeded,
     });
-    let Some(error) = response.extensions().get::<ApiError>() else { return response };
+    let Some(error) = parts.extensions.get::<ApiError>() else { return Response::from_parts(parts, body) };
     if error.status.is_server_error() {
         tracing::error!(request_id, code = error.code, cause = error.internal.as_deref(), "a request failed");
     }
     let body = json!({"error": {"code": error.code, "message": error.message, "requestId": request_id}});
-    (error.status, Json(body)).into_response()
+    // With the headers that came with it, such as `Allow` and `Retry-After`.
+    (error.status, parts.headers, Json(body)).into_response()
 }

@@ -8,20 +8,22 @@ use crate::Api;
 use crate::auth::{Admin, DeploymentAdmin};
 use crate::conversations::List;
 use crate::error::ApiError;
-use crate::extract::{JsonBody, Paging};
+use crate::event_views::{EventView, LoggedView, ParkedView};
+use crate::extract::{EventPath, Paging, parameter};
+use crate::once::{Asked, OnceBody};
 use axum::Json;
-use axum::extract::{FromRequestParts, MatchedPath, Path, Query, State};
+use axum::extract::{FromRequestParts, MatchedPath, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use recado_domain::ids::{PhoneNumberId, TenantId};
-use recado_store::{EventId, EventOutcome, LogScope, LoggedEvent, ParkedItem, ParkedScope};
-use recado_whatsapp::envelope::{ClaimCheck, Envelope, Kind};
+use recado_store::{EventId, LogScope, LoggedEvent, Once, ParkedItem, ParkedScope};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
 
 /// How many events one request replays before it asks to be continued.
 const MOST_REPLAYED: usize = 500;
@@ -37,25 +39,34 @@ pub(crate) enum Desk {
     Deployment(Option<PhoneNumberId>),
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Which {
-    phone_number_id: Option<PhoneNumberId>,
+/// What [`Desk`] reads; named here because lists refuse what they do not know.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Which {
+    #[serde(default, rename = "phoneNumberId")]
+    _phone_number_id: IgnoredAny,
 }
+
+/// The query parameter that says for which number something waits.
+const NUMBER: &str = "phoneNumberId";
 
 impl FromRequestParts<Arc<Api>> for Desk {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
         let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
-        if !path.starts_with("/api/whatsapp/deployment/") {
+        let for_deployment = path.starts_with("/api/whatsapp/deployment/");
+        let invalid = |rule: &str| ApiError::invalid(NUMBER, rule);
+        if !for_deployment {
             let Admin(member) = Admin::from_request_parts(parts, api).await?;
-            return Ok(Self::Tenant(member.store.tenant()));
+            return match parameter(parts, NUMBER)? {
+                None => Ok(Self::Tenant(member.store.tenant())),
+                Some(_) => Err(invalid("is for deployment administrators only")),
+            };
         }
         DeploymentAdmin::from_request_parts(parts, api).await?;
-        let invalid = |_| ApiError::invalid("phoneNumberId", "is not a phone number id");
-        let Query(which) = Query::<Which>::from_request_parts(parts, api).await.map_err(invalid)?;
-        Ok(Self::Deployment(which.phone_number_id))
+        let number = parameter(parts, NUMBER)?.map(PhoneNumberId::parse).transpose();
+        Ok(Self::Deployment(number.map_err(|_| invalid("is not a phone number id"))?))
     }
 }
 
@@ -112,119 +123,25 @@ impl Desk {
     }
 }
 
-/// The event in a path. One that cannot be a name of an event is the name of nothing.
-pub(crate) struct EventPath(EventId);
-
-impl<S: Send + Sync> FromRequestParts<S> for EventPath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let none = || ApiError::not_found("event");
-        let Path(text): Path<String> = Path::from_request_parts(parts, state).await.map_err(|_| none())?;
-        EventId::parse(&text).map(Self).map_err(|_| none())
-    }
-}
-
-/// What is known of an event without reading what it says.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct EventView {
-    id: EventId,
-    queue: String,
-    received_at: Option<Timestamp>,
-    app: Option<String>,
-    kind: Option<Kind>,
-    field: Option<String>,
-    position: Option<u32>,
-    phone_number_id: Option<String>,
-    waba_id: Option<String>,
-    /// What Meta sent; only where a single event is asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<Box<RawValue>>,
-    /// The contact that Meta sent along.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    contact: Option<Box<RawValue>>,
-}
-
-impl EventView {
-    fn new(id: EventId, queue: &str, body: &str, whole: bool) -> Self {
-        let envelope = Envelope::parse(body).ok();
-        let check = ClaimCheck::parse(body).ok();
-        let app = envelope.as_ref().map(|envelope| &envelope.app).or(check.as_ref().map(|check| &check.app));
-        let item = envelope.as_ref().map(|envelope| &envelope.item);
-        let text = |text: Option<&std::borrow::Cow<'_, str>>| text.map(ToString::to_string);
-        Self {
-            id,
-            queue: queue.to_owned(),
-            received_at: Timestamp::from_millisecond(id.received()).ok().filter(|_| id.received() > 0),
-            app: app.map(ToString::to_string),
-            kind: item.map(|item| item.kind),
-            field: text(item.and_then(|item| item.field.as_ref())),
-            position: item.map(|item| item.position),
-            phone_number_id: text(item.and_then(|item| item.phone_number_id.as_ref())),
-            waba_id: text(item.and_then(|item| item.waba_id.as_ref())),
-            payload: item.filter(|_| whole).map(|item| item.raw.to_owned()),
-            contact: item.filter(|_| whole).and_then(|item| item.contact).map(RawValue::to_owned),
-        }
-    }
-
-    /// The event with what Meta sent, even if that lies in the bucket.
-    async fn whole(api: &Api, id: EventId, queue: &str, body: &str) -> Result<Self, ApiError> {
-        let Ok(check) = ClaimCheck::parse(body) else { return Ok(Self::new(id, queue, body, true)) };
-        let fetched = api.intake.get(&check.claim).await?;
-        Ok(Self::new(id, queue, fetched.as_deref().unwrap_or(body), true))
-    }
-}
-
-/// A logged event, as administrators see it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct LoggedView {
-    #[serde(flatten)]
-    event: EventView,
-    outcome: EventOutcome,
-    expires_at: Option<Timestamp>,
-}
-
-impl LoggedView {
-    fn new(event: EventView, logged: &LoggedEvent) -> Self {
-        let expires_at = Timestamp::from_second(logged.expires_at).ok();
-        Self { event, outcome: logged.outcome, expires_at }
-    }
-}
-
-/// A parked event, as administrators see it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ParkedView {
-    #[serde(flatten)]
-    event: EventView,
-    reason: String,
-    parked_at: Timestamp,
-    replayed_at: Option<Timestamp>,
-}
-
-impl ParkedView {
-    fn new(event: EventView, item: &ParkedItem) -> Self {
-        let ParkedItem { reason, parked_at, replayed_at, .. } = item;
-        Self { event, reason: reason.clone(), parked_at: *parked_at, replayed_at: *replayed_at }
-    }
-}
-
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct DayQuery {
+    /// The day (UTC); today if missing.
+    #[param(example = "2026-11-20")]
     day: Option<Date>,
 }
 
 /// What to replay: everything received in `[from, to)`, as far as it is kept.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ReplayRequest {
     #[serde(default)]
     from: Option<Timestamp>,
     #[serde(default)]
     to: Option<Timestamp>,
+    /// `nextCursor` of the answer to the same request before.
     #[serde(default)]
+    #[schema(example = json!(null))]
     cursor: Option<String>,
 }
 
@@ -237,28 +154,41 @@ impl ReplayRequest {
 }
 
 /// What was put back on the queues. With `nextCursor`, there is more: ask again with it.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Replayed {
     replayed: usize,
+    #[schema(example = json!(null))]
     next_cursor: Option<String>,
 }
 
 type Accepted = (StatusCode, Json<Replayed>);
 
-const fn accepted(replayed: usize, next_cursor: Option<String>) -> Accepted {
-    (StatusCode::ACCEPTED, Json(Replayed { replayed, next_cursor }))
+/// Notes what a request came to, if its caller may ask for it again. Replaying twice would do no harm.
+async fn accepted(
+    api: &Api,
+    once: Option<Once>,
+    replayed: usize,
+    next_cursor: Option<String>,
+) -> Result<Accepted, ApiError> {
+    let answer = Replayed { replayed, next_cursor };
+    if let Some(once) = once {
+        api.store.remember(&once, &answer).await?;
+    }
+    Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
-/// `GET /webhook-logs?day=2026-11-20`: what came on a day (UTC; today if missing), newest first.
+/// What Meta sent on a day, newest first
+#[utoipa::path(
+    get, path = "/webhook-logs", params(Paging<DayQuery>),
+    responses((status = 200, description = "A page of events", body = List<LoggedView>))
+)]
 pub(crate) async fn logged(
     State(api): State<Arc<Api>>,
     desk: Desk,
-    day: Result<Query<DayQuery>, axum::extract::rejection::QueryRejection>,
-    paging: Paging,
+    paging: Paging<DayQuery>,
 ) -> Result<Json<List<LoggedView>>, ApiError> {
-    let Query(DayQuery { day }) = day.map_err(|_| ApiError::invalid("day", "must be a date such as 2026-11-20"))?;
-    let day = day.unwrap_or_else(|| date(api.clock.now()));
+    let day = paging.filter.day.unwrap_or_else(|| date(api.clock.now()));
     let list = format!("webhook-logs/{day}");
     let before = desk.open(&api, &list, paging.cursor)?;
     let limit = usize::try_from(paging.limit).unwrap_or(1);
@@ -269,7 +199,11 @@ pub(crate) async fn logged(
     Ok(Json(List { items: page.items.iter().map(view).collect(), next_cursor: desk.seal(&api, &list, page.next) }))
 }
 
-/// `GET /webhook-logs/{id}`: with what Meta sent.
+/// One event, with what Meta sent
+#[utoipa::path(
+    get, path = "/webhook-logs/{id}", params(EventPath),
+    responses((status = 200, description = "The event", body = LoggedView))
+)]
 pub(crate) async fn show_logged(
     State(api): State<Arc<Api>>,
     desk: Desk,
@@ -280,15 +214,26 @@ pub(crate) async fn show_logged(
     Ok(Json(LoggedView::new(event, &logged)))
 }
 
-/// `POST /webhook-logs/{id}/replay`.
+/// Has an event applied again
+///
+/// It changes nothing if it had been applied.
+#[utoipa::path(
+    post, path = "/webhook-logs/{id}/replay", params(EventPath),
+    responses((status = 202, description = "What was put back on the queues", body = Replayed))
+)]
 pub(crate) async fn replay_logged(
     State(api): State<Arc<Api>>,
     desk: Desk,
     EventPath(id): EventPath,
+    asked: Asked,
 ) -> Result<Accepted, ApiError> {
+    let once = match asked {
+        Asked::Anew(once) => once,
+        Asked::Before(effect) => return Ok((StatusCode::ACCEPTED, Json(effect.read()?))),
+    };
     let logged = one_logged(&api, &desk, &id).await?;
     api.replay.logged(&desk.group(), &[logged]).await?;
-    Ok(accepted(1, None))
+    accepted(&api, once, 1, None).await
 }
 
 async fn one_logged(api: &Api, desk: &Desk, id: &EventId) -> Result<LoggedEvent, ApiError> {
@@ -299,16 +244,27 @@ async fn one_logged(api: &Api, desk: &Desk, id: &EventId) -> Result<LoggedEvent,
 /// How much of the log one request looks through. Each day takes a few queries, be there events or not.
 const LONGEST_REPLAY: SignedDuration = SignedDuration::from_hours(31 * 24);
 
-/// `POST /webhook-logs/replay`: everything that came in at most 31 days, the last ones if not told which.
+/// Has all events of a time applied again
+///
+/// Everything that came in at most 31 days, the last ones if not told which. With `nextCursor`, there is more:
+/// ask again with it.
+#[utoipa::path(
+    post, path = "/webhook-logs/replay", request_body = ReplayRequest,
+    responses((status = 202, description = "What was put back on the queues", body = Replayed))
+)]
 pub(crate) async fn replay_log(
     State(api): State<Arc<Api>>,
     desk: Desk,
-    JsonBody(request): JsonBody<ReplayRequest>,
+    OnceBody { body: request, asked }: OnceBody<ReplayRequest>,
 ) -> Result<Accepted, ApiError> {
+    let once = match asked {
+        Asked::Anew(once) => once,
+        Asked::Before(effect) => return Ok((StatusCode::ACCEPTED, Json(effect.read()?))),
+    };
     const LIST: &str = "replay/webhook-logs";
     let now = api.clock.now();
     let to = request.to.unwrap_or(now).min(now);
-    let from = request.from.unwrap_or(to - LONGEST_REPLAY);
+    let from = request.from.unwrap_or(to.saturating_sub(LONGEST_REPLAY).unwrap_or(Timestamp::MIN));
     if to.duration_since(from) > LONGEST_REPLAY {
         return Err(ApiError::invalid("from", "must be at most 31 days before `to`"));
     }
@@ -326,17 +282,21 @@ pub(crate) async fn replay_log(
         if before.is_none() {
             day = day.yesterday().map_err(|_| ApiError::invalid("from", "is too long ago"))?;
         } else if replayed >= MOST_REPLAYED {
-            return Ok(accepted(replayed, desk.seal(&api, LIST, page.next)));
+            return accepted(&api, once, replayed, desk.seal(&api, LIST, page.next)).await;
         }
     }
-    Ok(accepted(replayed, None))
+    accepted(&api, once, replayed, None).await
 }
 
-/// `GET /parked`: what could not be applied, oldest first.
+/// What could not be applied, oldest first
+#[utoipa::path(
+    get, path = "/parked", params(Paging),
+    responses((status = 200, description = "A page of events", body = List<ParkedView>))
+)]
 pub(crate) async fn parked(
     State(api): State<Arc<Api>>,
     desk: Desk,
-    paging: Paging,
+    paging: Paging<Which>,
 ) -> Result<Json<List<ParkedView>>, ApiError> {
     let list = desk.list("parked");
     let after = desk.open(&api, &list, paging.cursor)?;
@@ -346,7 +306,11 @@ pub(crate) async fn parked(
     Ok(Json(List { items: page.items.iter().map(view).collect(), next_cursor: desk.seal(&api, &list, page.next) }))
 }
 
-/// `GET /parked/{id}`: with what Meta sent.
+/// One parked event, with what Meta sent
+#[utoipa::path(
+    get, path = "/parked/{id}", params(EventPath),
+    responses((status = 200, description = "The event", body = ParkedView))
+)]
 pub(crate) async fn show_parked(
     State(api): State<Arc<Api>>,
     desk: Desk,
@@ -357,27 +321,46 @@ pub(crate) async fn show_parked(
     Ok(Json(ParkedView::new(event, &item)))
 }
 
-/// `POST /parked/{id}/replay`: even if it was replayed before.
+/// Has a parked event applied, even if it was replayed before
+#[utoipa::path(
+    post, path = "/parked/{id}/replay", params(EventPath),
+    responses((status = 202, description = "What was put back on the queues", body = Replayed))
+)]
 pub(crate) async fn replay_parked(
     State(api): State<Arc<Api>>,
     desk: Desk,
     EventPath(id): EventPath,
+    asked: Asked,
 ) -> Result<Accepted, ApiError> {
+    let once = match asked {
+        Asked::Anew(once) => once,
+        Asked::Before(effect) => return Ok((StatusCode::ACCEPTED, Json(effect.read()?))),
+    };
     let item = one_parked(&api, &desk, &id).await?;
     api.replay.parked(&desk.group(), &desk.parked(), &[item], api.clock.now()).await?;
-    Ok(accepted(1, None))
+    accepted(&api, once, 1, None).await
 }
 
 async fn one_parked(api: &Api, desk: &Desk, id: &EventId) -> Result<ParkedItem, ApiError> {
     api.store.parked_one(&desk.parked(), id).await?.ok_or_else(|| ApiError::not_found("event"))
 }
 
-/// `POST /parked/replay`: everything that came in a time and still waits.
+/// Has everything applied that came in a time and still waits
+///
+/// With `nextCursor`, there is more: ask again with it.
+#[utoipa::path(
+    post, path = "/parked/replay", request_body = ReplayRequest,
+    responses((status = 202, description = "What was put back on the queues", body = Replayed))
+)]
 pub(crate) async fn replay_all_parked(
     State(api): State<Arc<Api>>,
     desk: Desk,
-    JsonBody(request): JsonBody<ReplayRequest>,
+    OnceBody { body: request, asked }: OnceBody<ReplayRequest>,
 ) -> Result<Accepted, ApiError> {
+    let once = match asked {
+        Asked::Anew(once) => once,
+        Asked::Before(effect) => return Ok((StatusCode::ACCEPTED, Json(effect.read()?))),
+    };
     let list = desk.list("replay/parked");
     let mut after = desk.open(&api, &list, request.cursor.clone())?;
     let page_size = i32::try_from(REPLAY_PAGE).unwrap_or(i32::MAX);
@@ -390,7 +373,7 @@ pub(crate) async fn replay_all_parked(
         replayed += items.len();
         after = page.next.as_deref().and_then(|next| EventId::parse(next).ok());
         if after.is_none() || replayed >= MOST_REPLAYED {
-            return Ok(accepted(replayed, desk.seal(&api, &list, page.next)));
+            return accepted(&api, once, replayed, desk.seal(&api, &list, page.next)).await;
         }
     }
 }

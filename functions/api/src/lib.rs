@@ -6,8 +6,8 @@
 //! its principal belongs to. A foreign or unknown id is a 404 either way. Nothing is sent from here: a
 //! message is written to the outbox, and `outbound` sends it.
 //!
-//! **Idempotency:** `clientMessageId`. The same one again, in the same conversation, answers with the
-//! same message. `Idempotency-Key`, for customers: likewise.
+//! **Idempotency:** `Idempotency-Key` on every POST, for 24 hours (see `once.rs`); and for ever
+//! `clientMessageId`: the same one again, in the same conversation, answers with the same message.
 //!
 //! **On failure:** `{"error":{"code","message","requestId"}}` with the right status. What is written is
 //! written in one transaction, so an error never leaves half of it. The caller's message is in the
@@ -19,21 +19,28 @@ mod conversations;
 pub mod cursor;
 mod customers;
 pub mod error;
+mod event_views;
 mod events;
 mod extract;
 mod media;
 mod messages;
+mod once;
+mod openapi;
+mod operations;
 mod people;
 mod tenants;
+pub mod throttle;
+mod version;
 
 use crate::auth::TokenVerifier;
 use crate::cursor::CursorKey;
 use crate::error::ApiError;
+use crate::operations::{Operations, add};
+use crate::throttle::Throttle;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, post};
 use recado_ingest::Replay;
 use recado_platform::bucket::Bucket;
 use recado_platform::clock::Clock;
@@ -62,6 +69,8 @@ pub struct Api {
     pub tokens: TokenVerifier,
     /// Signs the cursors of lists.
     pub cursor_key: Arc<CursorKey>,
+    /// Holds each tenant to its limit.
+    pub throttle: Throttle,
     /// Puts events back on their queues.
     pub replay: Replay,
     /// Where large events are.
@@ -72,19 +81,7 @@ pub struct Api {
 
 /// Every route of the API.
 pub fn router(api: Api) -> Router {
-    Router::new()
-        .route("/api/whatsapp/conversations", get(conversations::list))
-        .route("/api/whatsapp/conversations/{id}", get(conversations::show))
-        .route("/api/whatsapp/conversations/{id}/messages", get(messages::list).post(messages::send))
-        .route("/api/whatsapp/messages/{id}/media", get(media::lead))
-        .route("/api/whatsapp/contacts/{id}", get(contacts::show).patch(contacts::change))
-        .route("/api/whatsapp/customers", post(customers::add))
-        .route("/api/whatsapp/customers/{id}", get(customers::show).patch(customers::change))
-        .route("/api/whatsapp/me", get(people::me).patch(people::change_me))
-        .route("/api/whatsapp/users", get(people::list))
-        .route("/api/whatsapp/tenants", post(tenants::register))
-        .merge(events_below("/api/whatsapp"))
-        .merge(events_below("/api/whatsapp/deployment"))
+    operations(Router::new())
         .fallback(async || ApiError::not_found("route"))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -97,15 +94,41 @@ pub async fn report(request: Request, next: Next) -> Response {
     metrics::report(next.run(request)).await
 }
 
-/// The webhook log and what is parked: a tenant's, or the deployment's.
-fn events_below(path: &str) -> Router<Arc<Api>> {
-    Router::new()
-        .route(&format!("{path}/webhook-logs"), get(events::logged))
-        .route(&format!("{path}/webhook-logs/replay"), post(events::replay_log))
-        .route(&format!("{path}/webhook-logs/{{id}}"), get(events::show_logged))
-        .route(&format!("{path}/webhook-logs/{{id}}/replay"), post(events::replay_logged))
-        .route(&format!("{path}/parked"), get(events::parked))
-        .route(&format!("{path}/parked/replay"), post(events::replay_all_parked))
-        .route(&format!("{path}/parked/{{id}}"), get(events::show_parked))
-        .route(&format!("{path}/parked/{{id}}/replay"), post(events::replay_parked))
+/// Every operation of the API: what is served, and what the document describes.
+fn operations<O: Operations>(to: O) -> O {
+    let to = add!(to, "":
+        openapi::show,
+        conversations::list,
+        conversations::show,
+        messages::list,
+        messages::send,
+        media::lead,
+        contacts::show,
+        contacts::change,
+        customers::add,
+        customers::show,
+        customers::change,
+        people::me,
+        people::change_me,
+        people::list,
+        tenants::register,
+        events::logged,
+        events::show_logged,
+        events::replay_logged,
+        events::replay_log,
+        events::parked,
+        events::show_parked,
+        events::replay_parked,
+        events::replay_all_parked,
+    );
+    add!(to, "/deployment":
+        events::logged,
+        events::show_logged,
+        events::replay_logged,
+        events::replay_log,
+        events::parked,
+        events::show_parked,
+        events::replay_parked,
+        events::replay_all_parked,
+    )
 }

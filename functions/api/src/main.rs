@@ -1,8 +1,6 @@
 //! Wires the API up. What it does stands in `lib.rs`.
 
-use api::auth::TokenVerifier;
-use api::cursor::CursorKey;
-use api::{Api, report, router};
+use api::{Api, auth::TokenVerifier, cursor::CursorKey, report, router, throttle::Throttle};
 use axum::middleware;
 use lambda_http::run;
 use recado_ingest::Replay;
@@ -35,6 +33,7 @@ async fn main() -> ExitCode {
                 &required("USER_POOL_CLIENT_ID")?,
                 optional("AWS_ENDPOINT_URL").as_deref(),
             )?,
+            throttle: Throttle::from_settings()?,
             cursor_key: cursor_key.current().await,
             clock: Clock::system(),
         };

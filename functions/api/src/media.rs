@@ -15,24 +15,31 @@ use recado_whatsapp::media::{extension_of, safe_file_name, type_of_file_name};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// How long a link to a file is good (REQUIREMENTS MED-03).
 const LINK_LIFE: Duration = Duration::from_secs(15 * 60);
 
 /// A message's file, as clients see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"status": "STORED", "failureReason": null}))]
 pub(crate) struct MediaView {
     status: MediaStatus,
+    #[schema(example = "image/jpeg")]
     mime_type: Option<String>,
+    /// In bytes.
     size: Option<u64>,
+    #[schema(example = "imagen.jpg")]
     filename: String,
+    /// A link to the file, once it is `STORED`.
+    #[schema(example = "https://bucket.example/media/…?X-Amz-Signature=…")]
     url: Option<String>,
     url_expires_at: Option<Timestamp>,
     failure_reason: Option<MediaFailure>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum MediaStatus {
     Pending,
@@ -72,7 +79,15 @@ impl MediaView {
     }
 }
 
-/// `GET /messages/{id}/media`: leads to the file, by a link that is good for 15 minutes.
+/// Leads to a message's file, by a link that is good for 15 minutes
+#[utoipa::path(
+    get, path = "/messages/{id}/media", params(MessagePath),
+    responses(
+        (status = 302, description = "`Location` is the link", headers(("Location" = String))),
+        (status = 409, description = "`MEDIA_PENDING`: The file is being fetched from WhatsApp\n\
+            `MEDIA_FAILED`: The file could not be fetched from WhatsApp"),
+    )
+)]
 pub(crate) async fn lead(
     State(api): State<Arc<Api>>,
     member: Member,

@@ -4,8 +4,9 @@ use crate::Api;
 use crate::auth::{Member, Writer};
 use crate::conversations::List;
 use crate::error::ApiError;
-use crate::extract::{ConversationPath, JsonBody, Paging};
+use crate::extract::{ConversationPath, Object, Paging};
 use crate::media::MediaView;
+use crate::once::{Asked, OnceBody};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -19,13 +20,17 @@ use recado_store::{Composed, Draft, Message, Sender};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// The longest text that Meta takes (WHATSAPP.md §2.5).
 const MAX_TEXT_CHARS: usize = 4096;
 
 /// A message, as clients see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({"content": {"text": "Sí, a las 18."}, "direction": "OUTBOUND", "error": null, "media": null,
+    "origin": null, "replyTo": null, "reactions": [], "status": "SENT", "statusHistory": [
+        {"status": "PENDING", "at": "2026-11-20T12:00:00Z"}, {"status": "SENT", "at": "2026-11-20T12:00:01Z"}]}))]
 pub(crate) struct MessageView {
     id: MessageId,
     conversation_id: ConversationId,
@@ -33,41 +38,55 @@ pub(crate) struct MessageView {
     direction: Direction,
     #[serde(rename = "type")]
     kind: MessageType,
+    /// What it says, in a form of its kind.
+    #[schema(value_type = Object)]
     content: Value,
+    /// Of what the business wrote.
     status: Option<MessageStatus>,
     status_updated_at: Option<Timestamp>,
     status_history: Vec<StatusView>,
     timestamp: Timestamp,
+    /// Why it failed.
     error: Option<DeliveryError>,
     reply_to: Option<ReplyToView>,
     reactions: Vec<ReactionView>,
+    #[schema(example = json!(null))]
     edited_at: Option<Timestamp>,
+    #[schema(example = json!(null))]
     revoked_at: Option<Timestamp>,
+    /// How it came, if neither from the customer nor through this API.
     origin: Option<Origin>,
+    #[schema(value_type = Option<Object>)]
     referral: Option<Value>,
     media: Option<MediaView>,
+    #[schema(value_type = Option<Object>)]
     template: Option<Value>,
     sender_id: Option<UserId>,
+    #[schema(example = "Ana Lucero")]
     sender_name: Option<String>,
     client_message_id: Option<ClientMessageId>,
     created_at: Timestamp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct StatusView {
     status: MessageStatus,
     at: Timestamp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ReplyToView {
+    /// Null if the message it answers is not known here.
     id: Option<MessageId>,
     wamid: Wamid,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ReactionView {
+    #[schema(example = "👍")]
     emoji: String,
+    /// `customer` or `business`.
+    #[schema(example = "customer")]
     from: &'static str,
     at: Timestamp,
 }
@@ -118,7 +137,11 @@ impl From<Message> for MessageView {
     }
 }
 
-/// `GET /conversations/{id}/messages`: newest first.
+/// The messages of a conversation, newest first
+#[utoipa::path(
+    get, path = "/conversations/{id}/messages", params(ConversationPath, Paging),
+    responses((status = 200, description = "A page of messages", body = List<MessageView>))
+)]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     member: Member,
@@ -148,31 +171,33 @@ pub(crate) async fn list(
 }
 
 /// A message to be sent.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SendRequest {
     client_message_id: ClientMessageId,
     #[serde(rename = "type")]
     kind: SendType,
-    text: TextRequest,
+    #[schema(value_type = TextRequest)]
+    text: Object<TextRequest>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum SendType {
     Text,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TextRequest {
+    #[schema(value_type = String, min_length = 1, max_length = 4096, pattern = r"\S", example = "Sí, a las 18.")]
     body: Personal<String>,
 }
 
 impl SendRequest {
     fn into_draft(self, sender: Sender) -> Result<Draft, ApiError> {
         let SendType::Text = self.kind;
-        let body = self.text.body.into_inner();
+        let body = self.text.0.body.into_inner();
         match body.chars().count() {
             _ if body.trim().is_empty() => return Err(ApiError::invalid("text.body", "must not be empty")),
             0..=MAX_TEXT_CHARS => {}
@@ -191,13 +216,32 @@ impl SendRequest {
     }
 }
 
-/// `POST /conversations/{id}/messages`: asks for a message to be sent. 202: it will be; see its status.
+/// Asks for a message to be sent
+///
+/// It is accepted, and will be sent; its status tells what became of it. The same `clientMessageId` again
+/// is the same message.
+#[utoipa::path(
+    post, path = "/conversations/{id}/messages", params(ConversationPath), request_body = SendRequest,
+    responses(
+        (status = 202, description = "The message", body = MessageView),
+        (status = 409, description = "`WINDOW_EXPIRED`: 24-hour window expired. Use template message.\n\
+            `CLIENT_MESSAGE_ID_REUSED`: clientMessageId: was used in this conversation for another message"),
+    )
+)]
 pub(crate) async fn send(
     State(api): State<Arc<Api>>,
     Writer(member): Writer,
     ConversationPath(id): ConversationPath,
-    JsonBody(request): JsonBody<SendRequest>,
+    OnceBody { body: request, asked }: OnceBody<SendRequest>,
 ) -> Result<(StatusCode, Json<MessageView>), ApiError> {
+    let once = match asked {
+        Asked::Anew(once) => once,
+        Asked::Before(effect) => {
+            let existing = member.store.message(effect.read()?).await?;
+            let existing = existing.ok_or_else(|| ApiError::not_found("message"))?;
+            return Ok((StatusCode::ACCEPTED, Json(existing.into())));
+        }
+    };
     let sender = Sender { id: member.membership.user().clone(), name: member.membership.name().clone() };
     let draft = request.into_draft(sender)?;
     let conversation = member.store.conversation(id).await?.ok_or_else(|| ApiError::not_found("conversation"))?;
@@ -216,7 +260,7 @@ pub(crate) async fn send(
             None => Err(ApiError::conflict("WINDOW_EXPIRED", "24-hour window expired. Use template message.")),
         };
     }
-    match member.store.compose(conversation, &draft, now).await? {
+    match member.store.compose_once(conversation, &draft, once.as_ref(), now).await? {
         Composed::New(message) => Ok((StatusCode::ACCEPTED, Json(message.into()))),
         Composed::Existing(existing) => answer_existing(existing, &draft),
     }

@@ -9,27 +9,30 @@ use recado_domain::ids::{TenantId, UserId};
 use recado_domain::tenant::Role;
 use recado_store::Membership;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Whoever asks.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MeView {
     tenant_id: TenantId,
+    #[schema(example = "ana@lucero.example")]
     email: String,
     #[serde(flatten)]
     user: UserView,
 }
 
 /// A person of the tenant, as the others see them.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct UserView {
     id: UserId,
+    #[schema(example = "Ana Lucero")]
     name: String,
     role: Role,
     online: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangeMeRequest {
     online: bool,
@@ -49,13 +52,18 @@ impl MeView {
     }
 }
 
-/// `GET /me`.
+/// Whoever asks
+#[utoipa::path(get, path = "/me", responses((status = 200, description = "You", body = MeView)))]
 pub(crate) async fn me(member: Member) -> Result<Json<MeView>, ApiError> {
     let online = member.store.is_online(member.membership.user()).await?;
     Ok(Json(MeView::new(&member.membership, online)))
 }
 
-/// `PATCH /me`: whether one is there to be given conversations.
+/// Says whether one is there to be given conversations
+#[utoipa::path(
+    patch, path = "/me", request_body = ChangeMeRequest,
+    responses((status = 200, description = "You, as you are now", body = MeView))
+)]
 pub(crate) async fn change_me(
     Writer(member): Writer,
     JsonBody(request): JsonBody<ChangeMeRequest>,
@@ -64,7 +72,8 @@ pub(crate) async fn change_me(
     Ok(Json(MeView::new(&member.membership, request.online)))
 }
 
-/// `GET /users`: everybody who belongs to the tenant, in one page.
+/// Everybody who belongs to the tenant, in one page
+#[utoipa::path(get, path = "/users", responses((status = 200, description = "The people", body = List<UserView>)))]
 pub(crate) async fn list(member: Member) -> Result<Json<List<UserView>>, ApiError> {
     let members = member.store.members().await?;
     let items = members.iter().map(|member| UserView::new(&member.membership, member.online)).collect();

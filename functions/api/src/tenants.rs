@@ -3,7 +3,8 @@
 use crate::Api;
 use crate::auth::DeploymentAdmin;
 use crate::error::ApiError;
-use crate::extract::JsonBody;
+use crate::extract::Object;
+use crate::once::{Asked, OnceBody};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -20,28 +21,37 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// A business and its first number.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RegisterRequest {
+    #[schema(min_length = 1, max_length = 100, pattern = r"\S", example = "Plomería Lucero")]
     name: String,
     phone_number_id: PhoneNumberId,
     waba_id: WabaId,
+    /// A permanent token of a system user, for Graph.
+    #[schema(value_type = String, write_only, min_length = 1, max_length = 4096, pattern = "^[!-~]+$", example = "EAAGm0PX4ZCps")]
     access_token: SecretString,
+    /// The Meta app that receives for the number, by the name the deployment gave it.
     #[serde(default = "default_app")]
     app: AppKey,
-    members: Vec<MemberRequest>,
+    #[schema(value_type = Vec<MemberRequest>, min_items = 1, max_items = 45)]
+    members: Vec<Object<MemberRequest>>,
     /// Whether conversations are given to whoever is online and has waited longest.
     #[serde(default)]
     auto_assign: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct MemberRequest {
+    /// The subject of their access token.
     user_id: UserId,
+    #[schema(value_type = String, min_length = 1, max_length = 254, example = "ana@lucero.example")]
     email: Personal<String>,
+    #[schema(value_type = String, min_length = 1, max_length = 100, example = "Ana Lucero")]
     name: Personal<String>,
     role: Role,
 }
@@ -51,13 +61,15 @@ fn default_app() -> AppKey {
 }
 
 /// What was registered. The token does not come back.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RegisteredView {
     tenant_id: TenantId,
+    #[schema(example = "Plomería Lucero")]
     name: String,
     phone_number_id: PhoneNumberId,
     waba_id: WabaId,
+    #[schema(example = "+54 9 11 5000-1234")]
     display_phone_number: Option<String>,
 }
 
@@ -67,13 +79,29 @@ const MAX_MEMBERS: usize = 45;
 /// KMS encrypts at most this much directly.
 const MAX_TOKEN_BYTES: usize = 4096;
 
-/// `POST /tenants`: registers a business. Its number becomes routable only after Graph, asked with the
-/// business's own token, lists it under the account that it is said to belong to.
+/// Registers a business, with its first number and its people
+///
+/// For deployment administrators. The number becomes routable only after Graph, asked with the business's
+/// own token, lists it under the account that it is said to belong to.
+#[utoipa::path(
+    post, path = "/tenants", request_body = RegisterRequest,
+    responses(
+        (status = 201, description = "It is registered", body = RegisteredView),
+        (status = 409, description = "`NUMBER_TAKEN`: phoneNumberId: this number already belongs to a tenant"),
+        (status = 422, description = "`NUMBER_NOT_LISTED`: phoneNumberId: Graph does not list this number under the account\n\
+            `GRAPH_REFUSED`: accessToken: Graph refused to list the account's numbers (code 190)"),
+        (status = 502, description = "`UNAVAILABLE`: Graph could not be asked; try again in a moment"),
+    )
+)]
 pub(crate) async fn register(
     State(api): State<Arc<Api>>,
     _: DeploymentAdmin,
-    JsonBody(request): JsonBody<RegisterRequest>,
+    OnceBody { body: request, asked }: OnceBody<RegisterRequest>,
 ) -> Result<(StatusCode, Json<RegisteredView>), ApiError> {
+    let once = match asked {
+        Asked::Anew(once) => once,
+        Asked::Before(effect) => return Ok((StatusCode::CREATED, Json(effect.read()?))),
+    };
     let name = request.name.trim();
     if name.is_empty() || name.chars().count() > 100 {
         return Err(ApiError::invalid("name", "must have 1 to 100 characters"));
@@ -81,12 +109,25 @@ pub(crate) async fn register(
     if request.members.is_empty() || request.members.len() > MAX_MEMBERS {
         return Err(ApiError::invalid("members", format!("must name 1 to {MAX_MEMBERS} people")));
     }
-    let people: BTreeSet<_> = request.members.iter().map(|member| member.user_id.as_str()).collect();
+    for (place, Object(member)) in request.members.iter().enumerate() {
+        for (field, text, most) in [("email", &member.email, 254), ("name", &member.name, 100)] {
+            if !(1..=most).contains(&text.expose().chars().count()) {
+                return Err(ApiError::invalid(
+                    &format!("members[{place}].{field}"),
+                    format!("must have 1 to {most} characters"),
+                ));
+            }
+        }
+    }
+    let people: BTreeSet<_> = request.members.iter().map(|Object(member)| member.user_id.as_str()).collect();
     if people.len() < request.members.len() {
         return Err(ApiError::invalid("members", "must name each person once"));
     }
-    if !(1..=MAX_TOKEN_BYTES).contains(&request.access_token.expose_secret().len()) {
-        return Err(ApiError::invalid("accessToken", format!("must have 1 to {MAX_TOKEN_BYTES} bytes")));
+    // Nothing else fits into the header in which Graph wants it.
+    let token = request.access_token.expose_secret();
+    if !(1..=MAX_TOKEN_BYTES).contains(&token.len()) || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let rule = format!("must have 1 to {MAX_TOKEN_BYTES} visible ASCII characters");
+        return Err(ApiError::invalid("accessToken", rule));
     }
     let listed = api.graph.phone_numbers(&request.access_token, &request.waba_id).await.map_err(unconfirmed)?;
     let Some(number) = listed.into_iter().find(|number| number.id == request.phone_number_id) else {
@@ -111,21 +152,25 @@ pub(crate) async fn register(
         members: request
             .members
             .into_iter()
-            .map(|member| NewMember { user: member.user_id, role: member.role, email: member.email, name: member.name })
+            .map(|Object(member)| NewMember {
+                user: member.user_id,
+                role: member.role,
+                email: member.email,
+                name: member.name,
+            })
             .collect(),
         policy: Policy { auto_assign: request.auto_assign, ..Policy::default() },
     };
-    match api.store.register(&new, now).await? {
+    let view = RegisteredView {
+        tenant_id: id,
+        name: new.name.clone(),
+        phone_number_id: new.number.phone_number_id.clone(),
+        waba_id: new.number.waba_id.clone(),
+        display_phone_number: new.number.display_phone_number.clone(),
+    };
+    match api.store.register_once(&new, once.as_ref(), &view, now).await? {
         Registered::Done => {
-            let NewTenant { id, name, number, .. } = new;
-            replay_what_waited(&api, &number.phone_number_id).await;
-            let view = RegisteredView {
-                tenant_id: id,
-                name,
-                phone_number_id: number.phone_number_id,
-                waba_id: number.waba_id,
-                display_phone_number: number.display_phone_number,
-            };
+            replay_what_waited(&api, &view.phone_number_id).await;
             Ok((StatusCode::CREATED, Json(view)))
         }
         Registered::NumberTaken => {

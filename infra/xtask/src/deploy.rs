@@ -34,6 +34,8 @@ pub(crate) fn parameters(options: &Options) -> BTreeMap<&'static str, String> {
         ("Environment", "local".to_owned()),
         ("GraphBaseUrl", options.ports.meta_url()),
         ("VisibilityTimeoutSeconds", if options.for_tests { "2" } else { "60" }.to_owned()),
+        // Tests ask faster than any person.
+        ("TenantRequestsPerSecond", if options.for_tests { "5000" } else { "50" }.to_owned()),
         ("MediaVisibilityTimeoutSeconds", if options.for_tests { "2" } else { "60" }.to_owned()),
     ])
 }

@@ -2,8 +2,10 @@
 #![allow(clippy::print_stdout, reason = "a command-line tool talks to people on standard output")]
 
 mod bench;
+mod bruno;
 mod build;
 mod deploy;
+mod fuzz;
 mod lifecycle;
 mod process;
 mod python;
@@ -52,13 +54,24 @@ enum Command {
     Down,
     /// Prints an access token of a demo user, for `Authorization: Bearer`.
     Token {
-        /// Whose; the first demo tenant's first user, if missing.
+        /// Whose; the first demo tenant's first user, if missing. admin@recado.example runs the deployment.
         email: Option<String>,
     },
     /// Puts webhook events back on their queues, through the API. Applying them again changes nothing.
     Replay(replay::Replay),
     /// Counts the dead letters of each queue and, with --run, moves them back.
     Redrive(replay::Redrive),
+    /// Writes the API's OpenAPI document anew, from the code, and from it the Bruno collection.
+    Openapi,
+    /// Tries the API with generated requests against its document, on a local stack of its own.
+    FuzzApi {
+        /// Another seed, other requests.
+        #[arg(long, default_value_t = 1)]
+        seed: u32,
+        /// How many generated requests each operation gets at most, beside those for its limits.
+        #[arg(long, default_value_t = 100)]
+        examples: u32,
+    },
     /// Runs every check and every test, on a local stack of its own.
     Test,
     /// Lets everything happen at once, with faults, on a local stack of its own, and counts what is lost
@@ -98,9 +111,17 @@ async fn run(command: Command) -> anyhow::Result<()> {
             lifecycle::up(&options, detach).await
         }
         Command::Down => lifecycle::down(&local),
-        Command::Token { email } => token(&local, email.as_deref()).await,
+        Command::Token { email } => {
+            println!("{}", seed::access_token(&running_stack(&local)?, email.as_deref()).await?);
+            Ok(())
+        }
         Command::Replay(asked) => replay::replay(&running_stack(&local)?, &asked).await,
         Command::Redrive(asked) => replay::redrive(&running_stack(&local)?, &asked).await,
+        Command::Openapi => {
+            test::write_openapi()?;
+            bruno::write()
+        }
+        Command::FuzzApi { seed, examples } => test::fuzz_api(&local, seed, examples).await,
         Command::Test => test::run(&local).await,
         Command::Chaos { arguments } => test::on_own_stack(&local, "chaos", &arguments).await,
         Command::Bench { build, calls } => bench::run(&local, build, calls).await,
@@ -115,16 +136,4 @@ fn local_folder() -> PathBuf {
 fn running_stack(local: &Path) -> anyhow::Result<Stack> {
     let path = local.join("stack.json");
     Stack::load(&path).with_context(|| format!("no stack is running: {} is missing", path.display()))
-}
-
-async fn token(local: &Path, email: Option<&str>) -> anyhow::Result<()> {
-    let stack = running_stack(local)?;
-    let users = stack.tenants.iter().flat_map(|tenant| &tenant.users);
-    let user = users
-        .into_iter()
-        .find(|user| email.is_none_or(|email| email == user.email))
-        .with_context(|| format!("no demo user has the e-mail address {}", email.unwrap_or_default()))?;
-    let token = stack.sign_in(&user.email, &user.password).await.map_err(anyhow::Error::msg)?;
-    println!("{token}");
-    Ok(())
 }

@@ -4,13 +4,17 @@ use crate::build::{cargo, target_folder};
 use crate::lifecycle::{self, Options, Ports};
 use crate::process::run_shown;
 use crate::report::Step;
+use crate::{bruno, fuzz};
 use anyhow::{Context, ensure};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// Where the tests find the stack to run against.
 const STACK_VARIABLE: &str = "RECADO_STACK";
+
+/// How many generated requests each operation of the API gets at most, beside those for its limits.
+const FUZZED: u32 = 20;
 
 pub(crate) async fn run(local: &Path) -> anyhow::Result<()> {
     let begun = Instant::now();
@@ -25,12 +29,14 @@ pub(crate) async fn run(local: &Path) -> anyhow::Result<()> {
     // A stack of its own, so that it can run beside one that a person is using; with IAM enforced, so
     // that a function that reaches beyond its role fails here and not on AWS.
     let mut options = options(local.join("test"))?;
-    let (running, _) = lifecycle::start(&options).await.context("bringing up the stack for the tests")?;
+    let (running, up) = lifecycle::start(&options).await.context("bringing up the stack for the tests")?;
     let stack = options.folder.join("stack.json");
     let mut tests = cargo();
     tests.args(["test", "--workspace", "--no-fail-fast"]).env(STACK_VARIABLE, &stack);
     let counted = run_tests("tests", &mut tests, &options.folder)?;
+    bruno::run(&up, &options.folder).await?;
     check("chaos", tool("chaos", &stack)?.args(["--seed", "1", "--inbound", "1000"]))?;
+    let tried = fuzz::run(&up, &options.folder, 1, FUZZED).await?;
     drop(running);
 
     options.folder = local.join("test-sam");
@@ -46,7 +52,8 @@ pub(crate) async fn run(local: &Path) -> anyhow::Result<()> {
 
     let seconds = begun.elapsed().as_secs_f64();
     println!(
-        "\nEverything passed: {counted} tests, and {once_more} of them again on a stack that SAM deployed; {seconds:.0} s."
+        "\nEverything passed: {counted} tests, and {once_more} of them again on a stack that SAM deployed; \
+         {tried} generated requests to the API; {seconds:.0} s."
     );
     Ok(())
 }
@@ -65,6 +72,15 @@ pub(crate) async fn on_own_stack(local: &Path, name: &str, arguments: &[String])
     result
 }
 
+/// Tries the API with generated requests, on a stack of its own.
+pub(crate) async fn fuzz_api(local: &Path, seed: u32, examples: u32) -> anyhow::Result<()> {
+    let options = options(local.join("fuzz"))?;
+    let (running, stack) = lifecycle::start(&options).await.context("bringing up the stack for schemathesis")?;
+    let result = fuzz::run(&stack, &options.folder, seed, examples).await;
+    drop(running);
+    result.map(|_| ())
+}
+
 fn tool(name: &str, stack: &Path) -> anyhow::Result<Command> {
     // With the whole workspace and one of its tests, so that it shares what the tests are built from.
     let build = ["build", "--quiet", "--workspace", "--test", "stories", "--bin", name];
@@ -72,6 +88,20 @@ fn tool(name: &str, stack: &Path) -> anyhow::Result<Command> {
     let mut command = Command::new(target_folder()?.join("debug").join(name));
     command.env(STACK_VARIABLE, stack);
     Ok(command)
+}
+
+/// Writes `functions/api/openapi.json`. The code that builds it exists in tests only, so a test does it.
+pub(crate) fn write_openapi() -> anyhow::Result<()> {
+    // With the whole workspace, so that it shares what the tests are built from.
+    let mut writer = cargo();
+    writer.args([
+        "test",
+        "--quiet",
+        "--workspace",
+        "--lib",
+        "the_committed_document_is_the_one_that_the_code_describes",
+    ]);
+    check("writing functions/api/openapi.json", writer.env("RECADO_WRITE_OPENAPI", "1").stdout(Stdio::null()))
 }
 
 /// Runs a test command with its output shown, and adds up what its closing lines count.

@@ -81,6 +81,16 @@ macro_rules! our_ids {
                 Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
             }
         }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                crate::schema::our_id($prefix, $kind)
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::ToSchema for $name {}
     )*};
 }
 
@@ -98,14 +108,15 @@ our_ids! {
 }
 
 macro_rules! opaque_ids {
-    ($($(#[$doc:meta])* $name:ident, $kind:expr, $debug:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $kind:expr, $debug:ident $(, $example:literal)?;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
         #[serde(transparent)]
         pub struct $name(String);
 
         impl $name {
-            /// Takes 1 to 256 bytes of text without control characters; of a WhatsApp id, digits only.
+            /// Takes 1 to 256 bytes of text without control characters; of a WhatsApp id, digits
+            /// only; of a client's own id, printable ASCII only.
             pub fn parse(text: impl Into<String>) -> Result<Self, InvalidId> {
                 let text = text.into();
                 check_opaque($kind, &text)?;
@@ -129,6 +140,16 @@ macro_rules! opaque_ids {
                 Self::parse(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
             }
         }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                crate::schema::opaque_id($kind, pattern_of($kind), &[$($example)?], OPAQUE_MAX_BYTES)
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::ToSchema for $name {}
     )*};
     (@debug shown $self:ident $f:ident) => { $f.write_str(&$self.0) };
     (@debug hidden $self:ident $f:ident) => { write!($f, "(hidden, {} bytes)", $self.0.len()) };
@@ -136,28 +157,29 @@ macro_rules! opaque_ids {
 
 opaque_ids! {
     /// The Meta app whose secret signed a webhook, by the name the deployment gave it.
-    AppKey, "app key", shown;
+    AppKey, "app key", shown, "default";
     /// Meta's business-scoped user id, such as `AR.7092…`; it means a person only within one tenant.
-    Bsuid, "business-scoped user id", hidden;
+    Bsuid, "business-scoped user id", hidden, "AR.70921846350912837465";
     /// The id a client chose for a message it wants sent once.
-    ClientMessageId, "client message id", shown;
+    ClientMessageId, CLIENT_MESSAGE_ID, shown, "reply-1";
     /// Meta's user id across the business portfolios of one parent, such as `AR.ENT.5061…`; not an address.
     ParentBsuid, "parent business-scoped user id", hidden;
     /// Meta's id of a business phone number; not the number itself.
-    PhoneNumberId, "phone number id", shown;
+    PhoneNumberId, "phone number id", shown, "109876543210987";
     /// A person who signs in: the subject of their access token.
-    UserId, "user id", shown;
+    UserId, "user id", shown, "1f0e3dad-9990-4b3a-8b6e-2c0f3a7d5e41";
     /// A phone number as WhatsApp spells it (digits, no plus). Never rewritten.
-    WaId, WA_ID, hidden;
+    WaId, WA_ID, hidden, "5491155551234";
     /// Meta's id of a message template.
-    WaTemplateId, "template id", shown;
+    WaTemplateId, "template id", shown, "1026573095658757";
     /// Meta's id of a WhatsApp Business account.
-    WabaId, "WhatsApp Business account id", shown;
+    WabaId, "WhatsApp Business account id", shown, "102938475610293";
     /// Meta's id of a message. The customer's phone number is encoded in it, so it is personal data.
-    Wamid, "wamid", hidden;
+    Wamid, "wamid", hidden, "wamid.HBgNNTQ5MTE1NTU1MTIzNBUCABIYFDNBQTY";
 }
 
 const WA_ID: &str = "WhatsApp id";
+const CLIENT_MESSAGE_ID: &str = "client message id";
 
 /// Long enough for every id Meta has been seen to use, short enough for a key.
 const OPAQUE_MAX_BYTES: usize = 256;
@@ -170,7 +192,21 @@ fn check_opaque(kind: &'static str, text: &str) -> Result<(), InvalidId> {
         text if text.chars().any(char::is_control) => broken("it contains control characters"),
         // A business-scoped id in a phone's place would be lost without a word (WHATSAPP.md §2.6).
         text if kind == WA_ID && !text.bytes().all(|byte| byte.is_ascii_digit()) => broken("it has other than digits"),
+        // So that its length in characters, which a client can be told of, is its length in bytes.
+        text if kind == CLIENT_MESSAGE_ID && !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
+            broken("it has other than printable ASCII characters")
+        }
         _ => Ok(()),
+    }
+}
+
+/// What [`check_opaque`] lets pass, as a regular expression.
+#[cfg(feature = "openapi")]
+fn pattern_of(kind: &str) -> &'static str {
+    match kind {
+        WA_ID => "^[0-9]+$",
+        CLIENT_MESSAGE_ID => "^[ -~]+$",
+        _ => r"^[^\x00-\x1f\x7f-\x9f]+$",
     }
 }
 
@@ -205,13 +241,6 @@ impl ContactId {
     /// replay creates the same contact, and a recycled phone number a different one.
     pub fn of_first_message(message: MessageId) -> Self {
         Self(derive(&["contact", &message.to_string()]))
-    }
-}
-
-impl CustomerId {
-    /// The id of the customer that a client asked for under its own key. Asking again gives the same id.
-    pub fn of_request(tenant: TenantId, key: &str) -> Self {
-        Self(derive(&["customer", &tenant.to_string(), key]))
     }
 }
 
@@ -261,6 +290,14 @@ mod tests {
         assert!(WaId::parse("5491155551234").is_ok());
         for other in ["AR.70921846350912837465", "+5491155551234", "549 11"] {
             assert!(WaId::parse(other).is_err(), "{other:?} was accepted as a WhatsApp id");
+        }
+    }
+
+    #[test]
+    fn a_clients_own_id_is_as_many_bytes_long_as_characters() {
+        assert!(ClientMessageId::parse("pedido 7/b").is_ok());
+        for other in ["pedido-ñ", "a\tb"] {
+            assert!(ClientMessageId::parse(other).is_err(), "{other:?} was accepted as a client message id");
         }
     }
 

@@ -16,6 +16,7 @@
 //! - [`assignment`] decides whose turn it is to look after a conversation.
 //! - [`policy`] is what a tenant has decided about its hub.
 //! - [`preference`] is whether a customer wants to be written to.
+//! - [`throttle`] is how often a tenant may ask.
 //! - [`callback`] is the key that travels with a send and comes back with its statuses.
 //! - [`wake_up`] is what is put on the queues whose work stands in the table.
 //!
@@ -38,8 +39,11 @@ pub mod personal;
 pub mod phone;
 pub mod policy;
 pub mod preference;
+#[cfg(feature = "openapi")]
+mod schema;
 pub mod status;
 pub mod template;
 pub mod tenant;
+pub mod throttle;
 pub mod wake_up;
 pub mod window;

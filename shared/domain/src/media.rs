@@ -27,6 +27,7 @@ const WRONG_HASHES: u32 = 2;
 
 /// Why a file will never be ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MediaFailure {
     /// Meta does not have it, or did not give it within its seven days.

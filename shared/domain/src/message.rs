@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Who wrote a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Direction {
     /// The customer wrote to the business.
@@ -15,6 +16,7 @@ pub enum Direction {
 /// What kind of message it is (REQUIREMENTS §4). Kinds without a name of their own, such as orders
 /// and template buttons, are `Unknown` with their content kept as Meta sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[allow(missing_docs, reason = "the names are Meta's own words")]
 pub enum MessageType {
@@ -41,6 +43,7 @@ impl MessageType {
 
 /// How a message came to us, other than by being sent through the API or by a customer to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Origin {
     /// The business wrote it on its phone.

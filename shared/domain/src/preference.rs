@@ -19,6 +19,7 @@ pub struct Preference {
 
 /// How a customer said what they want.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PreferenceSource {
     /// By a message that holds nothing but a word known for it.

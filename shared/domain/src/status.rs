@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 /// `Failed` stands between `Sent` and `Delivered`, because a failure ends what was only sent, but a
 /// message that reached the phone did not fail, whatever else was reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MessageStatus {
     /// Inbound: we have it.
@@ -87,14 +88,17 @@ impl MessageStatus {
 
 /// Why a message failed, in Meta's terms.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeliveryError {
     /// Meta's error code (WHATSAPP.md §2.9); `None` where Meta gave none, or was not asked.
     pub code: Option<i64>,
     /// Meta's short title.
     pub title: Option<String>,
     /// Meta's message. It may quote what was sent.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub message: Option<Personal<String>>,
     /// Meta's details. As above.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub details: Option<Personal<String>>,
 }
 

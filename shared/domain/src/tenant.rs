@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a member of a tenant may do (REQUIREMENTS SEC-06).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Reads, writes, and manages the tenant.

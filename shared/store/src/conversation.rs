@@ -16,6 +16,7 @@ use std::collections::HashMap;
 
 /// Where a conversation stands in the work of the agents (REQUIREMENTS §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ConversationStatus {
     /// Someone is to look after it.

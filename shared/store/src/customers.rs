@@ -6,6 +6,7 @@ use crate::expression::{ABSENT, Expression};
 use crate::item;
 use crate::keys::Key;
 use crate::links::MatchRecord;
+use crate::once::Once;
 use crate::transaction::{Outcome, SURPRISES, pause};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -81,7 +82,12 @@ impl TenantStore {
     /// **Once** by its id, put only if absent. Contacts that have a phone or e-mail in common with it are
     /// linked, whether they wrote before, after, or at the same time.
     pub async fn add_customer(&self, new: Customer) -> Result<KeptCustomer, StoreError> {
-        match self.keep_customer(None, new.clone()).await? {
+        self.add_customer_once(new, None).await
+    }
+
+    /// The same, noting the request that asked for it with the customer's id.
+    pub async fn add_customer_once(&self, new: Customer, once: Option<&Once>) -> Result<KeptCustomer, StoreError> {
+        match self.keep_customer(None, new.clone(), once).await? {
             KeptCustomer::Stale => {
                 let existing = self.customer(new.id).await?;
                 Ok(existing.map_or(KeptCustomer::Stale, KeptCustomer::Existing))
@@ -99,10 +105,15 @@ impl TenantStore {
         now: Timestamp,
     ) -> Result<KeptCustomer, StoreError> {
         let version = before.version + 1;
-        self.keep_customer(Some(before), Customer { version, updated_at: now, ..after }).await
+        self.keep_customer(Some(before), Customer { version, updated_at: now, ..after }, None).await
     }
 
-    async fn keep_customer(&self, before: Option<&Customer>, after: Customer) -> Result<KeptCustomer, StoreError> {
+    async fn keep_customer(
+        &self,
+        before: Option<&Customer>,
+        after: Customer,
+        once: Option<&Once>,
+    ) -> Result<KeptCustomer, StoreError> {
         const OPERATION: &str = "keeping a customer";
         let now = after.updated_at;
         let had = before.map(Customer::matchable).unwrap_or_default();
@@ -131,7 +142,7 @@ impl TenantStore {
                 let list = self.match_item(&lead.on, &MatchRecord { customers, rev: rev + 1 }, now);
                 writes.push(Expression::new().at("rev", rev).into_put(self.table(), list));
             }
-            match self.transact(OPERATION, writes).await? {
+            match self.store.transact_once(OPERATION, writes, once, &after.id).await? {
                 Outcome::Done => {
                     self.match_now(&changed, now).await;
                     return Ok(KeptCustomer::Done(after));

@@ -1,5 +1,6 @@
 //! What can go wrong at the table.
 
+use crate::once::Earlier;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use std::error::Error;
 
@@ -23,6 +24,12 @@ pub enum StoreError {
         /// What was being done.
         operation: &'static str,
     },
+    /// The request came before under its key, while this one was under way. Nothing was written.
+    #[error("the request came before")]
+    Earlier {
+        /// The same request, or another one.
+        earlier: Earlier,
+    },
     /// An item does not have the form this code writes.
     #[error("{operation} met an item that cannot be read")]
     Item {
@@ -40,7 +47,7 @@ impl StoreError {
         match self {
             Self::Request { transient, .. } => *transient,
             Self::Contended { .. } => true,
-            Self::Item { .. } => false,
+            Self::Item { .. } | Self::Earlier { .. } => false,
         }
     }
 

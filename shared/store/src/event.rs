@@ -63,6 +63,21 @@ impl Serialize for EventId {
     }
 }
 
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for EventId {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        let text = utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .description(Some("An event id"))
+            .pattern(Some("^[0-9]{13}-[0-9a-f]{32}$"))
+            .examples(["1795171200000-0f1e2d3c4b5a69788796a5b4c3d2e1f0"]);
+        text.into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for EventId {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,6 +31,8 @@
 //! | everything unfinished, by kind and due date | index `due`: `DUE#kind#shard` / time |
 //! | parked items of a tenant; of a number nobody owns; of nobody | query `TENANT#t#PARKED`, `NUMBER#n`, `PARKED` / `PARKED#…` |
 //! | webhook log by tenant and day, newest first; of what is no tenant's | query each `TENANT#t#LOG#day#shard`, `LOG#day#shard` / `LOG#…` |
+//! | a POST under a key that its caller chose | get `TENANT#t#ONCE#…`, or `ONCE#…` if it concerns no tenant / `ONCE` |
+//! | how often a tenant may still ask | update `TENANT#t#BUCKET` / `BUCKET` |
 //!
 //! The `inbox` index carries whole items, the `due` index only keys. Both have a shard in their
 //! partition key because a throttled index rejects base writes; there is one shard until a tenant
@@ -242,6 +244,16 @@ impl Key {
 
     pub(crate) fn logged(scope: LogScope, event: &EventId) -> Self {
         Self::new(log_partition(scope, &event.day(), event.shard(LOG_SHARDS)), format!("{LOGGED}{event}"))
+    }
+
+    /// `request` is a digest.
+    pub(crate) fn once(tenant: Option<TenantId>, request: &str) -> Self {
+        let whose = tenant.map(|tenant| format!("TENANT#{tenant}#")).unwrap_or_default();
+        Self::new(format!("{whose}ONCE#{request}"), "ONCE")
+    }
+
+    pub(crate) fn bucket(tenant: TenantId) -> Self {
+        Self::new(format!("TENANT#{tenant}#BUCKET"), "BUCKET")
     }
 
     /// The key as DynamoDB takes it.

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum EventOutcome {
     /// A worker has applied it, or found that it had been applied before.

@@ -14,6 +14,7 @@ use crate::keys::{
     due_shard, due_sort, inbox_sort,
 };
 use crate::message::{Message, Pointer, Sender};
+use crate::once::Once;
 use crate::transaction::{Outcome, SURPRISES, pause};
 use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use jiff::Timestamp;
@@ -137,10 +138,16 @@ impl TenantStore {
     ///
     /// **Exactly once** by the pointer, put only if absent under a key derived from the conversation
     /// and the client's id.
-    pub async fn compose(
+    pub async fn compose(&self, known: Conversation, draft: &Draft, now: Timestamp) -> Result<Composed, StoreError> {
+        self.compose_once(known, draft, None, now).await
+    }
+
+    /// The same, noting the request that asked for it with the message's id.
+    pub async fn compose_once(
         &self,
         mut known: Conversation,
         draft: &Draft,
+        once: Option<&Once>,
         now: Timestamp,
     ) -> Result<Composed, StoreError> {
         const OPERATION: &str = "composing a message";
@@ -181,7 +188,7 @@ impl TenantStore {
                 Expression::new().into_put(self.table(), entry),
                 self.conversation_after(&known, &message, &draft.preview, now),
             ];
-            match self.transact(OPERATION, writes).await? {
+            match self.store.transact_once(OPERATION, writes, once, &id).await? {
                 Outcome::Done => return Ok(Composed::New(message)),
                 Outcome::Refused(verdicts) if verdicts[0].is_broken() => {
                     let existing = self.message(id).await?;

@@ -7,6 +7,7 @@ use crate::expression::{ABSENT, Expression};
 use crate::item;
 use crate::keys::{Key, MEMBERS, NUMBERS, TENANTS, tenant_partition, user_partition, waba_partition};
 use crate::members::MemberRecord;
+use crate::once::Once;
 use crate::transaction::Outcome;
 use jiff::Timestamp;
 use recado_domain::account::NumberStatus;
@@ -193,6 +194,17 @@ impl Store {
     ///
     /// **A number has one owner** by the route, put only if absent.
     pub async fn register(&self, new: &NewTenant, now: Timestamp) -> Result<Registered, StoreError> {
+        self.register_once(new, None, &(), now).await
+    }
+
+    /// The same, noting the request that asked for it with `effect`.
+    pub async fn register_once(
+        &self,
+        new: &NewTenant,
+        once: Option<&Once>,
+        effect: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<Registered, StoreError> {
         let NewTenant { id, name, number, members, policy } = new;
         let route = Route { tenant: *id, waba_id: number.waba_id.clone(), app: number.app.clone() };
         let absent = || Expression::new().when(ABSENT);
@@ -215,7 +227,7 @@ impl Store {
             writes.push(put(item::item(Key::membership(&member.user, *id), "membership", &membership)));
             writes.push(put(MemberRecord::new_item(*id, &member.user)));
         }
-        Ok(match self.transact("registering a tenant", writes).await? {
+        Ok(match self.transact_once("registering a tenant", writes, once, effect).await? {
             Outcome::Done => Registered::Done,
             Outcome::Refused(_) => Registered::NumberTaken,
         })

@@ -7,6 +7,7 @@ use crate::foreign::town::{TENANTS, Town, foreign_secret, random};
 use crate::how_many;
 use api::auth::TokenVerifier;
 use api::cursor::CursorKey;
+use api::throttle::Throttle;
 use api::{Api, router};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::KeySize;
@@ -19,6 +20,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId, TenantId};
+use recado_domain::throttle::Rate;
 use recado_ingest::Replay;
 use recado_platform::bucket::Bucket;
 use recado_platform::intake::IntakeBucket;
@@ -161,6 +163,7 @@ fn api(town: &Town, keys: &JwkSet) -> Api {
         tokens: TokenVerifier::new("us-east-1", "pool", "client", Some("http://cognito.invalid"))
             .unwrap()
             .with_keys(keys),
+        throttle: Throttle::new(Rate::per_second(1_000_000)),
         cursor_key: Arc::new(CursorKey::new("a test's key")),
         replay: Replay {
             store: town.hub.store.clone(),
@@ -394,7 +397,7 @@ fn base_of(fields: &[(&str, &str)], random: &mut StdRng) -> Value {
         return json!({"name": "X", "phones": ["11 5555-1234"]});
     }
     if fields == CHANGING {
-        return json!({"version": 1, "name": "X"});
+        return json!({"name": "X"});
     }
     if fields == BEING {
         return json!({"online": random.random_bool(0.5)});
@@ -459,7 +462,8 @@ fn every_route_is_tried() {
         let told = format!("{:?}", desk.router);
         let paths: BTreeSet<&str> = told.split('"').filter_map(|part| part.strip_prefix(ROOT)).collect();
         let mut found = BTreeSet::new();
-        for path in paths {
+        // Of the document, there is nothing that anybody could not have.
+        for path in paths.into_iter().filter(|path| *path != "/openapi.json") {
             for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
                 let (status, _) = desk.ask(method, &path.replace("{id}", "x"), None, None, None).await;
                 if status != 405 {
