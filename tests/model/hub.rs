@@ -81,12 +81,8 @@ impl Hub {
             status: Status::new(store.clone(), archive(), clock.clone()),
             account: Account::new(store.clone(), archive(), clock.clone()),
         });
-        let janitor = Janitor {
-            store: store.clone(),
-            outbound: queue("outbound"),
-            media: queue("media"),
-            clock: clock.clone(),
-        };
+        let janitor =
+            Janitor { store: store.clone(), outbound: queue("outbound"), media: queue("media"), clock: clock.clone() };
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let webhook = Webhook {
             apps: SecretDocument::load(secrets, "apps".to_owned(), clock.clone()).await.unwrap(),
