@@ -91,6 +91,16 @@ enum Belief {
 }
 
 impl Belief {
+    /// Whether it holds only as long as the phone is shown that the sender was seen with. If not, whether it still
+    /// is theirs is to be checked where that is stored.
+    fn rests_on_phone(&self, sender: &Identities) -> bool {
+        match self {
+            Self::Ordinary => true,
+            Self::Absent => false,
+            Self::Known(known) => known.contact.wa_id == sender.wa_id,
+        }
+    }
+
     /// Whether a customer's message now begins or reopens what nobody looks after.
     fn wants_somebody(&self) -> bool {
         match self {
@@ -110,6 +120,8 @@ struct Effect<'a> {
     window: Option<Timestamp>,
     /// The last advertisement that they tell of.
     referral: Option<Referred>,
+    /// When the customer wrote the last of those that they wrote themselves.
+    seen: Option<Timestamp>,
 }
 
 impl<'a> Effect<'a> {
@@ -123,6 +135,10 @@ impl<'a> Effect<'a> {
             unread: all().filter(|message| message.origin.is_none()).count() as u64,
             window: last_act.map(window::expiry),
             referral: all().filter_map(referred).max_by_key(|referred| referred.order),
+            seen: all()
+                .filter(|message| message.direction == Direction::Inbound)
+                .map(|message| message.timestamp)
+                .max(),
         }
     }
 }
@@ -194,32 +210,41 @@ impl TenantStore {
                 recorded[place] = Some(Recorded::AlreadyStored);
             }
         }
-        let latest = messages.iter().map(|message| message.timestamp).max().unwrap_or(now);
-        let mut person = None;
+        let mut person: Option<Person> = None;
         let mut belief = Belief::Ordinary;
         for surprise in 0..SURPRISES {
             if surprise > 1 {
                 pause(surprise).await;
             }
-            let open: Vec<usize> = (0..messages.len()).filter(|place| recorded[*place].is_none()).collect();
+            let mut open: Vec<usize> = (0..messages.len()).filter(|place| recorded[*place].is_none()).collect();
             let Some(first) = open.first() else { break };
-            let who = match person.take() {
+            let with = |open: &[usize]| open.iter().map(|place| (ids[*place], &messages[*place])).collect::<Vec<_>>();
+            let latest = open.iter().map(|place| messages[*place].timestamp).max().unwrap_or(now);
+            let mut who = match person.take().filter(|who| who.parts_at.is_none()) {
                 Some(who) => who,
-                None => self.person(&batch.sender, ids[*first], latest).await?,
+                None => self.person(&batch.sender, ids[*first], latest, Effect::of(&with(&open)).seen).await?,
             };
+            // Whoever had the phone before has written the older ones. They come first, and the others next.
+            let is_older = |place: &usize| who.parts_at.is_some_and(|parting| messages[*place].timestamp <= parting);
+            let older: Vec<usize> = open.iter().copied().filter(is_older).collect();
+            if let (Some(first), Some(parting), true) = (older.first(), who.parts_at, older.len() < open.len()) {
+                who = self.person(&batch.sender, ids[*first], parting, Effect::of(&with(&older)).seen).await?;
+                open = older;
+            }
             if let Some(twin) = who.twin {
                 self.merge_twins(who.contact, twin, now).await?;
                 continue;
             }
             if who.is_new {
                 belief = Belief::Absent;
+            } else if matches!(&belief, Belief::Known(known) if known.contact_id != who.contact) {
+                belief = Belief::Ordinary;
             }
             let begins = matches!(belief, Belief::Absent);
             let who = if begins { self.stored(who).await? } else { who };
             let conversation = ConversationId::between(who.contact, &batch.number);
 
-            let fresh: Vec<(MessageId, &NewMessage)> =
-                open.iter().map(|place| (ids[*place], &messages[*place])).collect();
+            let fresh = with(&open);
             let mut writes = Vec::with_capacity(2 * fresh.len() + 6);
             for (id, message) in &fresh {
                 writes.extend(self.message_writes(conversation, *id, message, now));
@@ -230,7 +255,10 @@ impl TenantStore {
                 false => None,
             };
             writes.push(self.conversation_write(&belief, &who, batch, effect, assignee.as_ref(), now));
-            let of_person = self.person_writes(&who, &batch.sender, begins, now);
+            let mut of_person = self.person_writes(&who, &batch.sender, begins, now);
+            if !belief.rests_on_phone(&batch.sender) {
+                of_person.extend(self.holder_check(&who));
+            }
             let persons = of_person.len();
             writes.extend(of_person);
             if begins {
@@ -250,6 +278,7 @@ impl TenantStore {
                 Outcome::Done => {
                     open.into_iter().for_each(|place| recorded[place] = Some(Recorded::Stored));
                     self.match_new_phone(&who, now).await?;
+                    belief = Belief::Ordinary;
                 }
                 Outcome::Refused(verdicts) => {
                     let (of_messages, rest) = verdicts.split_at(2 * fresh.len());
@@ -381,8 +410,9 @@ impl TenantStore {
         assignee: Option<&Assignee>,
         now: Timestamp,
     ) -> TransactWriteItem {
-        let Effect { newest, unread, window, referral } = effect;
+        let Effect { newest, unread, window, referral, seen } = effect;
         let id = ConversationId::between(person.contact, &batch.number);
+        let phone_seen_at = seen.filter(|_| batch.sender.wa_id.is_some());
         let assigned_to_id = assignee.map(|assignee| assignee.user.clone());
 
         if matches!(belief, Belief::Absent) {
@@ -398,6 +428,7 @@ impl TenantStore {
                 last_preview: newest.preview.clone(),
                 last_direction: newest.direction,
                 window_expires_at: window,
+                phone_seen_at,
                 customer_id: person.customer(),
                 assigned_to_id,
                 referral,
@@ -418,19 +449,28 @@ impl TenantStore {
                 .set_if_some("contact.waId", known_by.wa_id.as_ref())
                 .set_if_some("contact.bsuid", known_by.bsuid.as_ref());
         }
-        let (is_newer, window, status, referral) = match belief {
+        let (is_newer, window, phone_seen_at, status, referral) = match belief {
             Belief::Known(known) => {
                 change = change.when("#rev = :known").value(":known", known.rev);
+                // It began at another number, or in the past, before the phone was known.
+                if person.holds_phone() && known.contact.wa_id.is_none() {
+                    change = change.set_if_some("contact.waId", batch.sender.wa_id.as_ref());
+                }
                 let is_later = |new: &Referred| known.referral.as_ref().is_none_or(|old| old.order < new.order);
                 (
                     newest.order > known.last_order,
                     window.max(known.window_expires_at),
+                    phone_seen_at.max(known.phone_seen_at),
                     known.status.after_inbound(),
                     referral.filter(is_later),
                 )
             }
             Belief::Ordinary | Belief::Absent => {
                 change = change.when(PRESENT).when("attribute_not_exists(#mergedInto)").when("#lastOrder < :lastOrder");
+                // Whoever takes the phone from them takes it from here.
+                if let Some(phone) = batch.sender.wa_id.as_ref().filter(|_| person.holds_phone()) {
+                    change = change.when("#contact.#waId = :holds").value(":holds", phone);
+                }
                 if unread > 0 {
                     change = change.when("#status = :status");
                 }
@@ -443,11 +483,12 @@ impl TenantStore {
                         .when("attribute_not_exists(#referral) OR #referral.#order < :referred")
                         .value(":referred", referral.order);
                 }
-                (true, window, ConversationStatus::Open, referral)
+                (true, window, phone_seen_at, ConversationStatus::Open, referral)
             }
         };
         change = change
             .set_if_some("windowExpiresAt", window.map(Timestamp::as_millisecond))
+            .set_if_some("phoneSeenAt", phone_seen_at.map(Timestamp::as_millisecond))
             .set_if_some("referral", referral)
             .set_if_some("assignedToId", assigned_to_id);
         if is_newer {
