@@ -81,7 +81,7 @@ impl Hub {
         });
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let webhook = Webhook {
-            apps: SecretDocument::load(secrets, "apps".to_owned(), clock.clone()).await.unwrap(),
+            apps: vec![SecretDocument::load(secrets, "apps".to_owned(), clock.clone()).await.unwrap()],
             messages: queue("messages"),
             statuses: queue("statuses"),
             account: queue("account"),

@@ -17,6 +17,7 @@ mod ingest;
 mod logs;
 mod media;
 mod metrics;
+mod onboarding;
 mod preferences;
 mod quiet;
 mod races;

@@ -16,6 +16,7 @@ use recado_domain::policy::Policy;
 use recado_domain::tenant::Role;
 use recado_domain::throttle::Rate;
 use recado_ingest::Replay;
+use recado_platform::apps::MetaApps;
 use recado_platform::bucket::Bucket;
 use recado_platform::intake::IntakeBucket;
 use recado_platform::queue::Queue;
@@ -117,6 +118,13 @@ fn instance(lab: &Lab, rate: Rate) -> Router {
     router(Api {
         store: lab.store.clone(),
         vault: Vault::new(aws_sdk_kms::Client::new(&config), lab.key().to_owned(), lab.clock()),
+        apps: MetaApps::new(
+            aws_sdk_secretsmanager::Client::new(&config),
+            format!("{}/apps", stack.aws.stack_name),
+            format!("{}/tenant-apps", stack.aws.stack_name),
+        ),
+        deployment_number: None,
+        public_url: stack.api_url.clone(),
         bucket: Bucket::new(&config, stack.aws.media_bucket.clone().unwrap()),
         graph: Graph::new(&stack.meta.graph_url, "v26.0").unwrap(),
         tokens: TokenVerifier::new(
@@ -142,14 +150,14 @@ async fn agent_of_a_new_tenant(lab: &Lab) -> String {
     let new = NewTenant {
         id: TenantId::from_bits(rand::random()),
         name: "Cuento".to_owned(),
-        number: Number {
+        number: Some(Number {
             phone_number_id: PhoneNumberId::parse(&id).unwrap(),
             waba_id: WabaId::parse(&id).unwrap(),
             app: AppKey::parse("default").unwrap(),
             status: NumberStatus::Active,
             encrypted_token: vec![1],
             display_phone_number: None,
-        },
+        }),
         members: vec![NewMember {
             user: UserId::parse(user).unwrap(),
             role: Role::Agent,

@@ -9,9 +9,11 @@ use axum::response::{IntoResponse, Response};
 use jiff::SignedDuration;
 use lambda_http::RequestExt;
 use recado_ingest::ReplayError;
+use recado_platform::apps::AppsError;
 use recado_platform::bucket::BucketError;
 use recado_platform::intake::IntakeError;
 use recado_platform::metrics::{self, Metric};
+use recado_platform::secret::SecretError;
 use recado_platform::telemetry;
 use recado_platform::vault::VaultError;
 use recado_store::{Earlier, StoreError};
@@ -134,6 +136,21 @@ impl From<StoreError> for ApiError {
 impl From<VaultError> for ApiError {
     fn from(error: VaultError) -> Self {
         Self::unavailable(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment", &error)
+    }
+}
+
+impl From<SecretError> for ApiError {
+    fn from(error: SecretError) -> Self {
+        Self::unavailable(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment", &error)
+    }
+}
+
+impl From<AppsError> for ApiError {
+    fn from(error: AppsError) -> Self {
+        match error {
+            AppsError::Secret(error) => error.into(),
+            AppsError::Full => Self::conflict("TOO_MANY_APPS", "the deployment cannot take more apps"),
+        }
     }
 }
 

@@ -5,14 +5,17 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId};
+use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId, PhoneNumberId};
 use recado_store::EventId;
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::error::Error;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::{IntoParams, PartialSchema};
 
 /// A JSON body of a change; a POST takes `OnceBody`. Anything else is a 400 that says where and why; more than 1 MiB is a 413.
@@ -87,6 +90,71 @@ path_ids! {
     EventPath, EventId, "event";
     /// Of a message.
     MessagePath, MessageId, "message";
+}
+
+/// A secret that somebody sends. What is wrong with it is told without quoting it.
+pub(crate) fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> {
+    match Value::deserialize(from)? {
+        Value::String(text) if is_secret(&text) => Ok(text.into()),
+        _ => Err(serde::de::Error::custom(SECRET_RULE)),
+    }
+}
+
+/// The same, of a secret that may be left out.
+pub(crate) fn maybe_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+    secret(from).map(Some)
+}
+
+const SECRET_RULE: &str = "must have 1 to 4096 visible ASCII characters, and no spaces";
+
+/// KMS encrypts at most so many bytes directly, and a token has to fit into a header.
+fn is_secret(text: &str) -> bool {
+    (1..=4096).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Meta's id of one of the tenant's own apps, in the path. One that cannot be an id is the id of nothing.
+pub(crate) struct AppPath(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for AppPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        path.map(|Path(id)| Self(id)).map_err(|_| ApiError::not_found("app"))
+    }
+}
+
+impl IntoParams for AppPath {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text =
+            ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]{1,32}$")).examples(["670123456789"]);
+        let id = ParameterBuilder::new().name("id").parameter_in(ParameterIn::Path).required(Required::True);
+        vec![id.description(Some("Meta's id of the app")).schema(Some(text)).build()]
+    }
+}
+
+/// Which of the tenant's numbers is meant.
+pub(crate) struct NumberQuery(pub(crate) PhoneNumberId);
+
+impl<S: Send + Sync> FromRequestParts<S> for NumberQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        const NAME: &str = "phoneNumberId";
+        let given = parameter(parts, NAME)?.ok_or_else(|| ApiError::invalid(NAME, "is required"))?;
+        PhoneNumberId::parse(given).map(Self).map_err(|error| ApiError::invalid(NAME, error))
+    }
+}
+
+impl IntoParams for NumberQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        // An example that is nobody's: whoever tries the examples must not lose a number.
+        let text =
+            ObjectBuilder::new().schema_type(Type::String).max_length(Some(256)).min_length(Some(1)).examples(["5"]);
+        let id =
+            ParameterBuilder::new().name("phoneNumberId").parameter_in(ParameterIn::Query).required(Required::True);
+        vec![id.description(Some("Meta's id of the number")).schema(Some(text)).build()]
+    }
 }
 
 /// What a field of a change says: `null` removes, a value sets. With `#[serde(default)]`, a field that is

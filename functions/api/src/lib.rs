@@ -13,7 +13,10 @@
 //! written in one transaction, so an error never leaves half of it. The caller's message is in the
 //! answer, the operator's in the log, under the same request id.
 
+mod apps;
 pub mod auth;
+mod config;
+mod confirm;
 mod contacts;
 mod conversations;
 pub mod cursor;
@@ -21,6 +24,7 @@ mod customers;
 pub mod error;
 mod events;
 mod extract;
+mod guide;
 mod media;
 mod messages;
 mod once;
@@ -28,7 +32,9 @@ mod openapi;
 mod operations;
 mod people;
 mod tenants;
+mod test_message;
 pub mod throttle;
+mod trial;
 mod version;
 
 use crate::auth::TokenVerifier;
@@ -40,7 +46,9 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use recado_domain::ids::{PhoneNumberId, WabaId};
 use recado_ingest::Replay;
+use recado_platform::apps::MetaApps;
 use recado_platform::bucket::Bucket;
 use recado_platform::clock::Clock;
 use recado_platform::intake::IntakeBucket;
@@ -48,6 +56,7 @@ use recado_platform::metrics;
 use recado_platform::vault::Vault;
 use recado_store::Store;
 use recado_whatsapp::graph::Graph;
+use secrecy::SecretString;
 use std::sync::Arc;
 
 /// The largest body that is taken.
@@ -60,6 +69,12 @@ pub struct Api {
     pub store: Store,
     /// Seals the tenants' tokens.
     pub vault: Vault,
+    /// The Meta apps whose webhooks are taken.
+    pub apps: MetaApps,
+    /// The number that the deployment itself names, if it does.
+    pub deployment_number: Option<DeploymentNumber>,
+    /// Where the HTTP API is reached, for links to it: `https://…`, without a path.
+    pub public_url: String,
     /// Where files are.
     pub bucket: Bucket,
     /// Meta, for management calls only.
@@ -76,6 +91,17 @@ pub struct Api {
     pub intake: IntakeBucket,
     /// The time.
     pub clock: Clock,
+}
+
+/// A number that the deployment names, for a tenant that is registered with it (REQUIREMENTS C-03).
+#[derive(Debug, Clone)]
+pub struct DeploymentNumber {
+    /// Meta's id of it.
+    pub phone_number_id: PhoneNumberId,
+    /// Its account; if it is not named, it is looked for among those of the token.
+    pub waba_id: Option<WabaId>,
+    /// The token.
+    pub access_token: SecretString,
 }
 
 /// Every route of the API.
@@ -111,6 +137,19 @@ fn operations<O: Operations>(to: O) -> O {
         people::change_me,
         people::list,
         tenants::register,
+        config::show,
+        config::connect,
+        config::change,
+        config::release,
+        trial::test,
+        test_message::send,
+        guide::show,
+        guide::status,
+        apps::list,
+        apps::add,
+        apps::rotate,
+        apps::settle,
+        apps::remove,
         events::logged,
         events::show_logged,
         events::replay_logged,

@@ -5,7 +5,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use outbound::Outbound;
 use recado_platform::clock::{Clock, deadline};
 use recado_platform::queue::Queue;
-use recado_platform::settings::{optional, required};
+use recado_platform::settings::{graph_version, required};
 use recado_platform::vault::Vault;
 use recado_platform::{aws, metrics, telemetry};
 use recado_store::Store;
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 async fn main() -> ExitCode {
     telemetry::start(async || {
         let config = aws::config(aws::WORKER)?;
-        let version = optional("GRAPH_VERSION").unwrap_or_else(|| DEFAULT_VERSION.to_owned());
+        let version = graph_version().unwrap_or_else(|| DEFAULT_VERSION.to_owned());
         let outbound = Outbound {
             store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),
             graph: Graph::new(&required("GRAPH_BASE_URL")?, &version)?,

@@ -1,6 +1,7 @@
 //! Wires the webhook up. What it does stands in `lib.rs`.
 
 use lambda_http::{Error, run, service_fn};
+use recado_platform::apps::{DEFAULT_APP, default_app};
 use recado_platform::clock::Clock;
 use recado_platform::intake::IntakeBucket;
 use recado_platform::queue::Queue;
@@ -8,7 +9,7 @@ use recado_platform::secret::SecretDocument;
 use recado_platform::settings::required;
 use recado_platform::{aws, metrics, telemetry};
 use std::process::ExitCode;
-use webhook::Webhook;
+use webhook::{App, Apps, Webhook};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -17,8 +18,13 @@ async fn main() -> ExitCode {
         let sqs = aws_sdk_sqs::Client::new(&config);
         let queue = |name| required(name).map(|url| Queue::new(sqs.clone(), url));
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
+        let apps = async |name| {
+            let id = required(name)?;
+            Ok::<_, anyhow::Error>(SecretDocument::load(secrets.clone(), id, Clock::system()).await?)
+        };
+        let (deployment, tenants) = tokio::try_join!(apps("APPS_SECRET_ID"), apps("TENANT_APPS_SECRET_ID"))?;
         let webhook = Webhook {
-            apps: SecretDocument::load(secrets, required("APPS_SECRET_ID")?, Clock::system()).await?,
+            apps: [deployment, tenants].into_iter().chain(by_environment()?).collect(),
             messages: queue("MESSAGES_QUEUE_URL")?,
             statuses: queue("STATUSES_QUEUE_URL")?,
             account: queue("ACCOUNT_QUEUE_URL")?,
@@ -30,4 +36,11 @@ async fn main() -> ExitCode {
         run(service_fn(async |request| Ok::<_, Error>(metrics::report(webhook.handle(request)).await))).await
     })
     .await
+}
+
+/// The default app as the environment names it, if it does.
+fn by_environment() -> anyhow::Result<Option<SecretDocument<Apps>>> {
+    let Some(app) = default_app()? else { return Ok(None) };
+    let app = App::try_from(app).map_err(anyhow::Error::msg)?;
+    Ok(Some(SecretDocument::fixed(Apps::from([(DEFAULT_APP.to_owned(), app)]), Clock::system())))
 }

@@ -6,8 +6,9 @@ use std::process::{Command, Output};
 use wiremock::matchers::header;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 6] = [
     ("APPS_SECRET_ID", "apps"),
+    ("TENANT_APPS_SECRET_ID", "tenant-apps"),
     ("MESSAGES_QUEUE_URL", "http://127.0.0.1:1/0/messages"),
     ("STATUSES_QUEUE_URL", "http://127.0.0.1:1/0/statuses"),
     ("ACCOUNT_QUEUE_URL", "http://127.0.0.1:1/0/account"),

@@ -11,8 +11,14 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::fs;
 
-/// The operations whose example cannot succeed on the local stack, and what they answer.
-const REFUSED: [(&str, u16); 2] = [
+/// The operations whose example is answered otherwise on the local stack, and how.
+const OTHERWISE: [(&str, u16); 5] = [
+    // There is a number, and the example's customer has written to it.
+    ("test_message_send", 202),
+    // The example's token is not one.
+    ("config_connect", 422),
+    // It names no number: whoever tries the collection must not lose one.
+    ("config_release", 400),
     // The example's number is not the example's token's.
     ("tenants_register", 422),
     // A text has no file.
@@ -43,9 +49,13 @@ pub(crate) fn write() -> anyhow::Result<()> {
             operations.push((path.as_str(), method.as_str(), operation));
         }
     }
-    // What finds an id comes before what needs it, and reading before changing.
-    operations
-        .sort_by_key(|(path, method, _)| (path.matches('{').count(), path.split('/').count(), *method != "get", *path));
+    // What finds or makes something comes before what needs it, reading before changing, and deleting last, parts
+    // before the whole.
+    operations.sort_by_key(|(path, method, _)| {
+        let (is_delete, parts) = (*method == "delete", path.split('/').count());
+        let parts = if is_delete { usize::MAX - parts } else { parts };
+        (is_delete, path.matches('{').count(), parts, *method != "get", *path)
+    });
     for (place, (path, method, operation)) in operations.iter().enumerate() {
         let name = operation["operationId"].as_str().context("an operation without a name")?;
         fs::write(folder.join(format!("{name}.bru")), request(place + 3, path, method, name, operation)?)?;
@@ -56,9 +66,9 @@ pub(crate) fn write() -> anyhow::Result<()> {
 fn request(place: usize, path: &str, method: &str, name: &str, operation: &Value) -> anyhow::Result<String> {
     let body = operation.pointer("/requestBody/content/application~1json/example");
     let statuses = operation["responses"].as_object().context("an operation without answers")?;
-    let refused = REFUSED.iter().find(|(refused, _)| *refused == name).map(|(_, status)| *status);
+    let otherwise = OTHERWISE.iter().find(|(other, _)| *other == name).map(|(_, status)| *status);
     let succeeds = statuses.keys().filter_map(|status| status.parse::<u16>().ok()).find(|status| *status < 400);
-    let status = refused.or(succeeds).context("an operation that never succeeds")?;
+    let status = otherwise.or(succeeds).context("an operation that never succeeds")?;
 
     let mut text = format!("meta {{\n  name: {name}\n  type: http\n  seq: {place}\n}}\n\n");
     let url = with_variables(path);
@@ -83,6 +93,10 @@ fn request(place: usize, path: &str, method: &str, name: &str, operation: &Value
             text,
             "\nscript:post-response {{\n  const [first] = res.body.items ?? [];\n  if (first) bru.setVar(\"{variable}\", first.id);\n}}\n"
         )?;
+    }
+    if method == "post" && status == 201 && example.is_some_and(|example| example["id"].is_string()) {
+        let variable = variable(path, path.rsplit('/').next().unwrap_or_default());
+        write!(text, "\nscript:post-response {{\n  bru.setVar(\"{variable}\", res.body.id);\n}}\n")?;
     }
     if let Some(summary) = operation["summary"].as_str() {
         write!(text, "\ndocs {{\n  {summary}\n}}\n")?;

@@ -14,6 +14,7 @@
 //! - [`phone`] reads phone numbers as people type them.
 //! - [`customer`] decides which customer a contact is; [`email`] reads e-mail addresses as people type them.
 //! - [`assignment`] decides whose turn it is to look after a conversation.
+//! - [`connection`] is whether a number is connected as it should be.
 //! - [`policy`] is what a tenant has decided about its hub.
 //! - [`preference`] is whether a customer wants to be written to.
 //! - [`throttle`] is how often a tenant may ask.
@@ -26,6 +27,7 @@ pub mod account;
 pub mod as_of;
 pub mod assignment;
 pub mod callback;
+pub mod connection;
 pub mod contact;
 pub mod customer;
 pub mod email;

@@ -13,6 +13,7 @@
 
 mod account;
 mod activity;
+mod apps;
 mod change;
 mod contact;
 mod contacts;
@@ -31,6 +32,7 @@ mod media;
 mod members;
 mod message;
 mod moves;
+mod numbers;
 mod once;
 mod outbox;
 mod parked;
@@ -45,6 +47,7 @@ mod told;
 mod transaction;
 
 pub use account::Notice;
+pub use apps::{RemovedApp, TenantApp};
 pub use change::{Change, NewChange, What};
 pub use contact::{ChangedContact, Contact, ContactChange};
 pub use conversation::{Conversation, ConversationStatus, Referred};
@@ -60,9 +63,11 @@ pub use media::{Media, MediaState, Stored, TakenUp};
 pub use members::Member;
 pub use message::{Message, Reaction, Sender};
 pub use moves::Move;
+pub use numbers::{Connected, QUARANTINE, TenantNumber};
 pub use once::{Earlier, Effect, Once, REMEMBERED};
 pub use outbox::{Answer, Claim, Claimed, Composed, Draft, OpenEntry, Settled};
 pub use parked::{Marked, Park, Parked, ParkedItem};
+pub use policy::{ChangedPolicy, KeptPolicy};
 pub use recado_domain::account::NumberStatus;
 pub use status::{Heard, StatusReport};
 pub use stream::{opened_media, opened_outbox};
