@@ -64,11 +64,11 @@ pub(crate) struct AddRequest {
     #[schema(pattern = "^[0-9]{1,32}$", example = "670123456789")]
     id: String,
     #[serde(deserialize_with = "secret")]
-    #[schema(value_type = String, write_only, min_length = 1, max_length = 4096, example = "0123456789abcdef0123456789abcdef")]
+    #[schema(value_type = String, write_only, min_length = 1, max_length = 4096, pattern = "^[!-~]+$", example = "0123456789abcdef0123456789abcdef")]
     app_secret: SecretString,
     /// What Meta is to show when it asks whether the webhook is meant; if it is left out, the hub makes one up.
     #[serde(default, deserialize_with = "maybe_secret")]
-    #[schema(value_type = Option<String>, write_only, min_length = 1, max_length = 4096, example = json!(null))]
+    #[schema(value_type = Option<String>, write_only, min_length = 1, max_length = 4096, pattern = "^[!-~]+$", example = json!(null))]
     verify_token: Option<SecretString>,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct AddRequest {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RotateRequest {
     #[serde(deserialize_with = "secret")]
-    #[schema(value_type = String, write_only, min_length = 1, max_length = 4096, example = "fedcba9876543210fedcba9876543210")]
+    #[schema(value_type = String, write_only, min_length = 1, max_length = 4096, pattern = "^[!-~]+$", example = "fedcba9876543210fedcba9876543210")]
     app_secret: SecretString,
 }
 

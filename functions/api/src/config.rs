@@ -6,7 +6,7 @@ use crate::Api;
 use crate::auth::{Admin, Member};
 use crate::confirm::{confirm, quarantined, replay_what_waited, taken};
 use crate::error::ApiError;
-use crate::extract::{JsonBody, NumberQuery, given, maybe_secret};
+use crate::extract::{JsonBody, NumberQuery, Object, given, maybe_secret};
 use crate::once::{Asked, OnceBody};
 use crate::trial::{self, TrialView};
 use crate::version::{IfMatch, Tagged};
@@ -21,7 +21,7 @@ use recado_domain::template::TemplateKey;
 use recado_platform::vault::Purpose;
 use recado_store::{ChangedPolicy, Connected, Number, NumberStatus, StoreError, TenantNumber, TenantStore};
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -68,7 +68,6 @@ pub(crate) struct NumberView {
     /// When it was connected, or its token renewed.
     connected_at: Option<Timestamp>,
     /// What was found when its connection was tried last.
-    #[schema(example = json!(null))]
     trial: Option<TrialView>,
 }
 
@@ -102,19 +101,36 @@ pub(crate) struct PolicyView {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct QuietHoursBody {
+    #[serde(deserialize_with = "time_of_day")]
     #[schema(value_type = String, pattern = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", example = "21:00:00")]
     from: Time,
+    #[serde(deserialize_with = "time_of_day")]
     #[schema(value_type = String, pattern = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", example = "08:30:00")]
     until: Time,
+}
+
+/// Reads `21:00` and `21:00:00`, and none of the other forms that a time can have.
+fn time_of_day<'de, D: Deserializer<'de>>(from: D) -> Result<Time, D::Error> {
+    let text = String::deserialize(from)?;
+    let parts: Vec<_> = text.split(':').collect();
+    let is_plain = |part: &&str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+    let number = |place: usize| parts.get(place).map_or(Ok(0), |part: &&str| part.parse::<i8>());
+    let read = match (number(0), number(1), number(2)) {
+        (Ok(hour), Ok(minute), Ok(second)) if (2..=3).contains(&parts.len()) && parts.iter().all(is_plain) => {
+            Time::new(hour, minute, second, 0).ok()
+        }
+        _ => None,
+    };
+    read.ok_or_else(|| serde::de::Error::custom("must be a time of day such as `21:00`"))
 }
 
 /// The template that greets whoever writes for the first time.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WelcomeBody {
-    #[schema(min_length = 1, max_length = 512, example = "welcome")]
+    #[schema(pattern = "^[a-z0-9_]{1,512}$", example = "welcome")]
     name: String,
-    #[schema(min_length = 2, max_length = 16, example = "es_AR")]
+    #[schema(pattern = "^[A-Za-z0-9_]{2,16}$", example = "es_AR")]
     language: String,
 }
 
@@ -122,13 +138,15 @@ pub(crate) struct WelcomeBody {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ConnectRequest {
+    #[schema(value_type = String, pattern = "^[0-9]{1,32}$", example = "109876543210987")]
     phone_number_id: PhoneNumberId,
     /// If it is left out, the account is the one that it was, or is looked for among those of the token.
     #[serde(default)]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,32}$", example = "102938475610293")]
     waba_id: Option<WabaId>,
     /// A permanent token of a system user; of a number that is connected, it may be left out.
     #[serde(default, deserialize_with = "maybe_secret")]
-    #[schema(value_type = Option<String>, write_only, min_length = 1, max_length = 4096, example = "EAAGm0PX4ZCps")]
+    #[schema(value_type = Option<String>, write_only, min_length = 1, max_length = 4096, pattern = "^[!-~]+$", example = "EAAGm0PX4ZCps")]
     access_token: Option<SecretString>,
     /// Meta's id of one of the tenant's own apps, if the number receives by that.
     #[serde(default)]
@@ -140,7 +158,8 @@ pub(crate) struct ConnectRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ChangeConfigRequest {
-    policy: ChangePolicyRequest,
+    #[schema(value_type = ChangePolicyRequest)]
+    policy: Object<ChangePolicyRequest>,
 }
 
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -167,11 +186,11 @@ pub(crate) struct ChangePolicyRequest {
     /// `null` means that there are none.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<QuietHoursBody>)]
-    quiet_hours: Option<Option<QuietHoursBody>>,
+    quiet_hours: Option<Option<Object<QuietHoursBody>>>,
     /// `null` means that nobody is greeted.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<WelcomeBody>)]
-    welcome_template: Option<Option<WelcomeBody>>,
+    welcome_template: Option<Option<Object<WelcomeBody>>>,
 }
 
 /// A number that was given back.
@@ -223,7 +242,7 @@ impl From<Policy> for PolicyView {
 impl ChangePolicyRequest {
     /// The policy with what is named changed.
     fn applied_to(self, before: &Policy) -> Result<Policy, ApiError> {
-        let greeting = |WelcomeBody { name, language }| {
+        let greeting = |Object(WelcomeBody { name, language })| {
             TemplateKey::parse(name, language).map_err(|error| ApiError::invalid("policy.welcomeTemplate", error))
         };
         let before = before.clone();
@@ -237,7 +256,7 @@ impl ChangePolicyRequest {
             panic_auto_resolve_minutes: self.panic_auto_resolve_minutes.unwrap_or(before.panic_auto_resolve_minutes),
             data_retention_days: self.data_retention_days.unwrap_or(before.data_retention_days),
             quiet_hours: match self.quiet_hours {
-                Some(given) => given.map(|QuietHoursBody { from, until }| QuietHours { from, until }),
+                Some(given) => given.map(|Object(QuietHoursBody { from, until })| QuietHours { from, until }),
                 None => before.quiet_hours,
             },
             welcome_template: match self.welcome_template {
@@ -293,7 +312,7 @@ pub(crate) async fn change(
 ) -> Result<Tagged<ConfigView>, ApiError> {
     for _ in 0..ATTEMPTS {
         let before = member.store.kept_policy().await?;
-        let after = request.policy.clone().applied_to(&before.policy)?;
+        let after = request.policy.0.clone().applied_to(&before.policy)?;
         if version.is_some_and(|version| version != before.version) {
             return Err(ApiError::changed());
         }

@@ -4,6 +4,7 @@
 
 use crate::Api;
 use crate::error::ApiError;
+use crate::extract::check_digits;
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use recado_domain::ids::{PhoneNumberId, WabaId};
@@ -57,11 +58,6 @@ async fn accounts_of(graph: &Graph, token: &SecretString) -> Result<Vec<WabaId>,
         ));
     }
     Ok(accounts)
-}
-
-fn check_digits(field: &str, id: &str) -> Result<(), ApiError> {
-    let is_digits = id.len() <= 32 && id.bytes().all(|byte| byte.is_ascii_digit());
-    if is_digits { Ok(()) } else { Err(ApiError::invalid(field, "must be Meta's id, 1 to 32 digits")) }
 }
 
 /// The number belongs to somebody else, or did lately.

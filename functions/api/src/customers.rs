@@ -28,14 +28,15 @@ const MAX_OF_EACH: usize = 20;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = AddCustomerRequest)]
 pub(crate) struct AddRequest {
-    #[schema(value_type = String, min_length = 1, max_length = 200, example = "Lucía Gómez")]
+    #[schema(value_type = String, min_length = 1, max_length = 200, example = "Lucía Gómez",
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$")]
     name: Personal<String>,
     /// As people write them; without an area code, the tenant's own is meant.
     #[serde(default)]
-    #[schema(value_type = Vec<String>, max_items = 20, example = json!(["11 5555-1234"]))]
+    #[schema(value_type = BTreeSet<String>, max_items = 20, example = json!(["11 5555-1234"]))]
     phones: Vec<Personal<String>>,
     #[serde(default)]
-    #[schema(max_items = 20)]
+    #[schema(value_type = BTreeSet<Email>, max_items = 20)]
     emails: Vec<Email>,
 }
 
@@ -44,11 +45,12 @@ pub(crate) struct AddRequest {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = ChangeCustomerRequest)]
 pub(crate) struct ChangeRequest {
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, example = "Lucía Gómez")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200, example = "Lucía Gómez",
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$")]
     name: Option<Personal<String>>,
-    #[schema(value_type = Option<Vec<String>>, max_items = 20, example = json!(["11 5555-1234"]))]
+    #[schema(value_type = Option<BTreeSet<String>>, max_items = 20, example = json!(["11 5555-1234"]))]
     phones: Option<Vec<Personal<String>>>,
-    #[schema(max_items = 20)]
+    #[schema(value_type = Option<BTreeSet<Email>>, max_items = 20)]
     emails: Option<Vec<Email>>,
 }
 

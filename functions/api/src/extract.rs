@@ -8,11 +8,14 @@ use axum::http::request::Parts;
 use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId, PhoneNumberId};
 use recado_store::EventId;
 use secrecy::SecretString;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::error::Error;
+use std::fmt;
+use std::marker::PhantomData;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -40,7 +43,7 @@ pub(crate) async fn read_body(request: Request) -> Result<Bytes, ApiError> {
 /// What a body says.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    let Object(parsed) = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
         // `?` stands for a place that the parser did not reach.
         let field = if path == "." || path.contains('?') { "body" } else { &path };
@@ -48,6 +51,30 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     })?;
     json.end().map_err(|error| ApiError::invalid("body", error))?;
     Ok(parsed)
+}
+
+/// A JSON object. Derived code would also take an array of the fields in their order, which nobody meant.
+#[derive(Debug, Clone)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields))
+            }
+        }
+
+        from.deserialize_map(Fields(PhantomData)).map(Self)
+    }
 }
 
 macro_rules! path_ids {
@@ -102,7 +129,10 @@ pub(crate) fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString,
 
 /// The same, of a secret that may be left out.
 pub(crate) fn maybe_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
-    secret(from).map(Some)
+    match Value::deserialize(from)? {
+        Value::Null => Ok(None),
+        given => secret(given).map(Some).map_err(serde::de::Error::custom),
+    }
 }
 
 const SECRET_RULE: &str = "must have 1 to 4096 visible ASCII characters, and no spaces";
@@ -142,6 +172,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NumberQuery {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         const NAME: &str = "phoneNumberId";
         let given = parameter(parts, NAME)?.ok_or_else(|| ApiError::invalid(NAME, "is required"))?;
+        check_digits(NAME, &given)?;
         PhoneNumberId::parse(given).map(Self).map_err(|error| ApiError::invalid(NAME, error))
     }
 }
@@ -149,12 +180,17 @@ impl<S: Send + Sync> FromRequestParts<S> for NumberQuery {
 impl IntoParams for NumberQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         // An example that is nobody's: whoever tries the examples must not lose a number.
-        let text =
-            ObjectBuilder::new().schema_type(Type::String).max_length(Some(256)).min_length(Some(1)).examples(["5"]);
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]{1,32}$")).examples(["5"]);
         let id =
             ParameterBuilder::new().name("phoneNumberId").parameter_in(ParameterIn::Query).required(Required::True);
         vec![id.description(Some("Meta's id of the number")).schema(Some(text)).build()]
     }
+}
+
+/// Meta's ids of numbers and accounts have digits only.
+pub(crate) fn check_digits(field: &str, id: &str) -> Result<(), ApiError> {
+    let is_digits = (1..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
+    if is_digits { Ok(()) } else { Err(ApiError::invalid(field, "must be Meta's id, 1 to 32 digits")) }
 }
 
 /// What a field of a change says: `null` removes, a value sets. With `#[serde(default)]`, a field that is
@@ -238,4 +274,37 @@ fn filter<F: DeserializeOwned>(pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> Result
             None => ApiError::invalid("query", told),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Request {
+        name: String,
+        inner: Option<Object<Inner>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Inner {
+        count: u32,
+    }
+
+    #[test]
+    fn a_body_is_an_object_and_so_is_what_it_holds_and_what_is_wrong_has_its_place() {
+        let request: Request = parse(br#"{"name": "L", "inner": {"count": 7}}"#).unwrap();
+        assert_eq!((request.name.as_str(), request.inner.unwrap().0.count), ("L", 7));
+        for (body, place) in [
+            (r#"["L", null]"#, "body: "),
+            (r#"{"name": "L", "inner": [7]}"#, "inner: "),
+            (r#"{"name": "L", "inner": {"count": "7"}}"#, "inner.count: "),
+            (r#"{"nombre": "L"}"#, "nombre: "),
+            (r#"{"name": "L"} {}"#, "body: "),
+        ] {
+            let error = format!("{:?}", parse::<Request>(body.as_bytes()).unwrap_err());
+            assert!(error.contains(&format!("\"{place}")), "{body} was refused with {error}");
+        }
+    }
 }

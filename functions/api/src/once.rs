@@ -66,8 +66,9 @@ async fn ask(request: Request, api: &Api) -> Result<(Asked, Bytes), ApiError> {
     let Some(key) = request.headers().get(HEADER) else {
         return Ok((Asked::Anew(None), read_body(request).await?));
     };
-    let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
-    let key = key.ok_or_else(|| ApiError::invalid("Idempotency-Key", "must have 1 to 255 visible characters"))?;
+    let visible = |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let rule = || ApiError::invalid("Idempotency-Key", "must have 1 to 255 visible ASCII characters");
+    let key = key.to_str().ok().filter(visible).ok_or_else(rule)?;
     let Caller { tenant, name } = request.extensions().get().expect("a handler names its caller before its body");
     let (caller, tenant, key) = (name.clone(), *tenant, key.to_owned());
     // The query belongs to it: below `/deployment`, it says for which number something waits.

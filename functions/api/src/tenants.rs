@@ -3,7 +3,7 @@
 use crate::auth::DeploymentAdmin;
 use crate::confirm::{confirm, quarantined, replay_what_waited, taken};
 use crate::error::ApiError;
-use crate::extract::maybe_secret;
+use crate::extract::{Object, maybe_secret};
 use crate::once::{Asked, OnceBody};
 use crate::{Api, DeploymentNumber};
 use axum::Json;
@@ -29,13 +29,15 @@ pub(crate) struct RegisterRequest {
     #[schema(min_length = 1, max_length = 100, pattern = r"\S", example = "Plomería Lucero")]
     name: String,
     #[serde(default)]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,32}$", example = "109876543210987")]
     phone_number_id: Option<PhoneNumberId>,
     /// The account of the number; if it is left out, it is looked for among those of the token.
     #[serde(default)]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,32}$", example = "102938475610293")]
     waba_id: Option<WabaId>,
     /// A permanent token of a system user, for Graph; needed with a number.
     #[serde(default, deserialize_with = "maybe_secret")]
-    #[schema(value_type = Option<String>, write_only, min_length = 1, max_length = 4096, example = "EAAGm0PX4ZCps")]
+    #[schema(value_type = Option<String>, write_only, min_length = 1, max_length = 4096, pattern = "^[!-~]+$", example = "EAAGm0PX4ZCps")]
     access_token: Option<SecretString>,
     /// Whether it gets the number that the deployment itself names, in place of one that is named here.
     #[serde(default)]
@@ -44,8 +46,8 @@ pub(crate) struct RegisterRequest {
     /// The Meta app that receives for the number, by the name the deployment gave it.
     #[serde(default = "default_app")]
     app: AppKey,
-    #[schema(min_items = 1, max_items = 45)]
-    members: Vec<MemberRequest>,
+    #[schema(value_type = Vec<MemberRequest>, min_items = 1, max_items = 45)]
+    members: Vec<Object<MemberRequest>>,
     /// Whether conversations are given to whoever is online and has waited longest.
     #[serde(default)]
     auto_assign: bool,
@@ -115,7 +117,7 @@ pub(crate) async fn register(
     if request.members.is_empty() || request.members.len() > MAX_MEMBERS {
         return Err(ApiError::invalid("members", format!("must name 1 to {MAX_MEMBERS} people")));
     }
-    for (place, member) in request.members.iter().enumerate() {
+    for (place, Object(member)) in request.members.iter().enumerate() {
         for (field, text, most) in [("email", &member.email, 254), ("name", &member.name, 100)] {
             if !(1..=most).contains(&text.expose().chars().count()) {
                 return Err(ApiError::invalid(
@@ -125,7 +127,7 @@ pub(crate) async fn register(
             }
         }
     }
-    let people: BTreeSet<_> = request.members.iter().map(|member| member.user_id.as_str()).collect();
+    let people: BTreeSet<_> = request.members.iter().map(|Object(member)| member.user_id.as_str()).collect();
     if people.len() < request.members.len() {
         return Err(ApiError::invalid("members", "must name each person once"));
     }
@@ -165,7 +167,12 @@ pub(crate) async fn register(
         members: request
             .members
             .into_iter()
-            .map(|member| NewMember { user: member.user_id, role: member.role, email: member.email, name: member.name })
+            .map(|Object(member)| NewMember {
+                user: member.user_id,
+                role: member.role,
+                email: member.email,
+                name: member.name,
+            })
             .collect(),
         policy: Policy { auto_assign: request.auto_assign, ..Policy::default() },
     };

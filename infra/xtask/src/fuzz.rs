@@ -13,10 +13,30 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// The checks that a correct server passes for every request. Whether a request that breaks the schema is
-/// refused is not among them: the schemas are a little stricter than the API in places, such as patterns.
-const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
-    response_headers_conformance,response_schema_conformance,ignored_auth,unsupported_method,allow_header_conformance";
+/// Operations of which a request may fit the schema and yet break a rule that no schema can state: a cursor is
+/// one that we gave out, for that list; a replay spans 31 days at most; a person is named once; a number that is not
+/// connected needs a token; a time zone is one that there is; a phone has an area code that there is. Whether such
+/// a request is accepted is not asked of them.
+const BEYOND_SCHEMAS: [&str; 14] = [
+    "conversations_list",
+    "messages_list",
+    "events_logged",
+    "events_parked",
+    "events_replay_log",
+    "events_replay_all_parked",
+    "deployment_events_logged",
+    "deployment_events_parked",
+    "deployment_events_replay_log",
+    "deployment_events_replay_all_parked",
+    "tenants_register",
+    "config_connect",
+    "config_change",
+    "test_message_send",
+];
+
+/// What a request that fits the schema may be answered with, besides success: what it names is not there or
+/// not theirs, or has changed.
+const ACCEPTED: [&str; 8] = ["2xx", "3xx", "403", "404", "409", "412", "422", "429"];
 
 /// Where the tenant of the run has its number.
 const NUMBER: &str = "309876543210989";
@@ -35,13 +55,13 @@ pub(crate) async fn run(stack: &Stack, folder: &Path, seed: u32, examples: u32) 
     let document = folder.join("openapi-with-ids.json");
     fs::write(&document, with_ids(&tenant, &ids)?.to_string())?;
     let settings = folder.join("schemathesis.toml");
-    fs::write(&settings, format!("headers = {{ Authorization = \"Bearer {token}\" }}\n"))?;
+    fs::write(&settings, configuration(&token))?;
     let report = folder.join("schemathesis.json");
 
     let step = Step::begin(format!("schemathesis, seed {seed}, at most {examples} generated examples per operation"));
     let mut command = Command::new(Tools::Schemathesis.program("schemathesis"));
     command.arg("--config-file").arg(&settings).arg("run").arg(&document).args(["--url", &stack.api("")]);
-    command.args(["--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "--seed", &seed.to_string()]);
+    command.args(["--phases", "examples,coverage,fuzzing", "--seed", &seed.to_string()]);
     command.args(["--max-examples", &examples.to_string(), "--generation-database", "none", "--no-color"]);
     command.args(["--max-redirects", "0", "--request-timeout", "30", "--warnings", "off"]);
     command.args(["--report", "json", "--report-json-path"]).arg(&report).current_dir(folder);
@@ -53,6 +73,17 @@ pub(crate) async fn run(stack: &Stack, folder: &Path, seed: u32, examples: u32) 
     step.done();
     println!("  {cases} requests to {operations} operations, each answered as the document says");
     Ok(cases)
+}
+
+/// What schemathesis is told in a file. A list of texts is written in TOML as it is in JSON.
+fn configuration(token: &str) -> String {
+    format!(
+        "headers = {{ Authorization = \"Bearer {token}\" }}\n\n\
+         [checks.positive_data_acceptance]\nexpected-statuses = {}\n\n\
+         [[operations]]\ninclude-operation-id = {}\nchecks.positive_data_acceptance.enabled = false\n",
+        json!(ACCEPTED),
+        json!(BEYOND_SCHEMAS)
+    )
 }
 
 /// The run's person and their tenant: its id, and their access token.
@@ -79,41 +110,57 @@ async fn things_to_ask_for(stack: &Stack, token: &str) -> anyhow::Result<BTreeMa
         "value": {"metadata": {"phone_number_id": NUMBER}, "messages": [{"from": "5491155551234", "id": "wamid.f"}]}}]}]});
     let posted = stack.post_webhook(parked.to_string().as_bytes()).await;
     ensure!(posted.status == 200, "posting a webhook: {posted:?}");
-    let mut ids = BTreeMap::new();
+    let entered = stack.post(token, "/customers", &json!({"name": "Lucía"})).await;
+    ensure!(entered.status == 201, "entering a customer: {entered:?}");
+    let customer = entered.body["id"].as_str().unwrap_or_default().to_owned();
+    let conversation = first_of(stack, token, "/conversations").await?;
+    let id = |thing: &Value| thing["id"].as_str().unwrap_or_default().to_owned();
+    let mut ids = BTreeMap::from([
+        ("customers", customer),
+        ("contacts", id(&conversation["contact"])),
+        ("conversations", id(&conversation)),
+    ]);
     for (name, list) in [
-        ("conversations", "/conversations".to_owned()),
-        ("messages", "/conversations/{conversations}/messages".to_owned()),
+        ("messages", format!("/conversations/{}/messages", id(&conversation))),
         ("parked", "/parked".to_owned()),
         ("webhook-logs", "/webhook-logs".to_owned()),
     ] {
-        let list = ids.iter().fold(list, |list, (name, id): (&&str, &String)| list.replace(&format!("{{{name}}}"), id));
-        ids.insert(name, first_of(stack, token, &list).await?);
+        ids.insert(name, id(&first_of(stack, token, &list).await?));
     }
     Ok(ids)
 }
 
-async fn first_of(stack: &Stack, token: &str, list: &str) -> anyhow::Result<String> {
+async fn first_of(stack: &Stack, token: &str, list: &str) -> anyhow::Result<Value> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let answer = stack.get(token, list).await;
-        if let Some(id) = answer.body.pointer("/items/0/id").and_then(Value::as_str) {
-            return Ok(id.to_owned());
+        if let Some(first) = answer.body.pointer("/items/0") {
+            return Ok(first.clone());
         }
         ensure!(Instant::now() < deadline, "{list} stayed empty: {answer:?}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// The committed document, with paths that lead somewhere half of the time.
+/// A phone as it may be typed. What all may be typed is beyond a schema.
+const PHONE: &str = r"^\+54911[2-7][0-9]{7}$";
+
+/// The committed document, with ids that lead somewhere half of the time.
 fn with_ids(tenant: &str, ids: &BTreeMap<&str, String>) -> anyhow::Result<Value> {
     let text = fs::read_to_string(repository().join("functions/api/openapi.json"))?;
     let mut document: Value = serde_json::from_str(&text).context("reading openapi.json")?;
     document["components"]["parameters"]["TenantId"]["schema"] = json!({"const": tenant});
     document["components"]["parameters"]["TenantId"]["example"] = json!(tenant);
+    let schemas = &mut document["components"]["schemas"];
+    let customer = &mut schemas["ChangeContactRequest"]["properties"]["customerId"];
+    *customer = json!({"anyOf": [{"const": ids["customers"]}, *customer]});
+    for name in ["AddCustomerRequest", "ChangeCustomerRequest"] {
+        schemas[name]["properties"]["phones"]["items"] = json!({"type": "string", "pattern": PHONE});
+    }
     for (path, methods) in document["paths"].as_object_mut().context("the document has no paths")? {
         let parts: Vec<_> = path.split('/').collect();
         for operation in methods.as_object_mut().into_iter().flat_map(|methods| methods.values_mut()) {
-            for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+            for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
                 let place = parts.iter().position(|part| parameter["name"] == part.trim_matches(['{', '}']));
                 let Some(id) = place.and_then(|place| ids.get(parts[place - 1])) else { continue };
                 parameter["schema"] = json!({"anyOf": [{"const": id}, parameter["schema"]]});

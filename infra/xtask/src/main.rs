@@ -111,7 +111,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
             lifecycle::up(&options, detach).await
         }
         Command::Down => lifecycle::down(&local),
-        Command::Token { email } => token(&local, email.as_deref()).await,
+        Command::Token { email } => {
+            println!("{}", seed::access_token(&running_stack(&local)?, email.as_deref()).await?);
+            Ok(())
+        }
         Command::Replay(asked) => replay::replay(&running_stack(&local)?, &asked).await,
         Command::Redrive(asked) => replay::redrive(&running_stack(&local)?, &asked).await,
         Command::Openapi => {
@@ -133,20 +136,4 @@ fn local_folder() -> PathBuf {
 fn running_stack(local: &Path) -> anyhow::Result<Stack> {
     let path = local.join("stack.json");
     Stack::load(&path).with_context(|| format!("no stack is running: {} is missing", path.display()))
-}
-
-async fn token(local: &Path, email: Option<&str>) -> anyhow::Result<()> {
-    let stack = running_stack(local)?;
-    if email == Some(seed::DEPLOYMENT_ADMIN) {
-        println!("{}", stack.sign_in(seed::DEPLOYMENT_ADMIN, seed::PASSWORD).await.map_err(anyhow::Error::msg)?);
-        return Ok(());
-    }
-    let users = stack.tenants.iter().flat_map(|tenant| &tenant.users);
-    let user = users
-        .into_iter()
-        .find(|user| email.is_none_or(|email| email == user.email))
-        .with_context(|| format!("no demo user has the e-mail address {}", email.unwrap_or_default()))?;
-    let token = stack.sign_in(&user.email, &user.password).await.map_err(anyhow::Error::msg)?;
-    println!("{token}");
-    Ok(())
 }

@@ -4,7 +4,7 @@ use crate::report::Failed;
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -75,7 +75,7 @@ fn reap(group: Pid) {
 
 /// The resident memory of a process, in bytes.
 pub(crate) fn resident_bytes(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
     kilobytes.unwrap_or_default() * 1024
@@ -91,7 +91,7 @@ fn group_members(group: u32) -> Vec<u32> {
 
 /// The fields of `/proc/{pid}/stat` after the program's name; the state comes first.
 fn stat_fields(pid: u32) -> Option<Vec<String>> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(") ")?;
     Some(fields.split(' ').map(str::to_owned).collect())
 }
@@ -100,6 +100,24 @@ fn stat_fields(pid: u32) -> Option<Vec<String>> {
 fn start_time(pid: u32) -> Option<u64> {
     let fields = stat_fields(pid)?;
     if fields.first()? == "Z" { None } else { fields.get(19)?.parse().ok() }
+}
+
+/// Has something installed into a folder, unless exactly what is wanted was installed there before.
+pub(crate) fn install_once(
+    folder: &Path,
+    wanted: &str,
+    install: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let stamp = folder.join("installed.txt");
+    fs::create_dir_all(folder)?;
+    // Two runs at the same time must not install into each other.
+    let lock = File::create(folder.with_extension("lock"))?;
+    lock.lock()?;
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    install()?;
+    Ok(fs::write(stamp, wanted)?)
 }
 
 /// Runs a command to its end, showing its output and keeping it in a log.

@@ -1,11 +1,11 @@
 //! The Python tools: the emulator, SAM with cargo-lambda and cfn-lint, and schemathesis.
 
-use crate::process::run_quietly;
+use crate::process::{install_once, run_quietly};
 use crate::report::Step;
 use anyhow::Context;
 use recado_testkit::template::repository;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -53,26 +53,19 @@ impl Tools {
         let requirements = repository().join(format!("infra/requirements/{name}.txt"));
         let wanted = fs::read_to_string(&requirements).with_context(|| format!("{}", requirements.display()))?;
         let folder = self.folder();
-        let stamp = folder.join("installed.txt");
-        fs::create_dir_all(&folder)?;
-        // Two runs at the same time must not install into each other.
-        let lock = File::create(folder.with_extension("lock"))?;
-        lock.lock()?;
-        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-            return Ok(());
-        }
-        let step = Step::begin(format!("installing the Python tools for the {name} environment (once)"));
-        let python = find_python()?;
-        let log = repository().join(format!(".local/venv/{name}.log"));
-        let mut venv = Command::new(python);
-        venv.args(["-m", "venv", "--clear"]).arg(&folder);
-        run_quietly("making a Python environment (on Debian it needs the package python3-venv)", &mut venv, &log)?;
-        let mut pip = Command::new(self.program("python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&requirements);
-        run_quietly("installing Python packages", &mut pip, &log)?;
-        fs::write(stamp, wanted)?;
-        step.done();
-        Ok(())
+        install_once(&folder, &wanted, || {
+            let step = Step::begin(format!("installing the Python tools for the {name} environment (once)"));
+            let python = find_python()?;
+            let log = repository().join(format!(".local/venv/{name}.log"));
+            let mut venv = Command::new(python);
+            venv.args(["-m", "venv", "--clear"]).arg(&folder);
+            run_quietly("making a Python environment (on Debian it needs the package python3-venv)", &mut venv, &log)?;
+            let mut pip = Command::new(self.program("python"));
+            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&requirements);
+            run_quietly("installing Python packages", &mut pip, &log)?;
+            step.done();
+            Ok(())
+        })
     }
 }
 

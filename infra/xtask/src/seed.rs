@@ -16,7 +16,7 @@ pub(crate) const VERIFY_TOKEN: &str = "test-verify-token-do-not-use";
 pub(crate) const DEPLOYMENT_ADMIN: &str = "admin@recado.example";
 
 /// The demo people's password. The stack listens on loopback only.
-pub(crate) const PASSWORD: &str = "Recado-demo-2026";
+const PASSWORD: &str = "Recado-demo-2026";
 
 struct Demo {
     name: &'static str,
@@ -108,4 +108,17 @@ fn kept_tenant(options: &Options, phone_number_id: &str) -> anyhow::Result<Strin
         Stack::load(&options.kept_stack_file()).context("the kept state belongs to tenants nobody remembers")?;
     let tenant = earlier.tenants.into_iter().find(|tenant| tenant.phone_number_id == phone_number_id);
     Ok(tenant.context("the kept state has another owner for a demo number")?.tenant_id)
+}
+
+/// An access token of a demo user; of the first tenant's first user, if nobody is named.
+pub(crate) async fn access_token(stack: &Stack, email: Option<&str>) -> anyhow::Result<String> {
+    let users = || stack.tenants.iter().flat_map(|tenant| &tenant.users);
+    let (email, password) = match email {
+        Some(DEPLOYMENT_ADMIN) => (DEPLOYMENT_ADMIN, PASSWORD),
+        _ => users()
+            .find(|user| email.is_none_or(|email| email == user.email))
+            .map(|user| (user.email.as_str(), user.password.as_str()))
+            .with_context(|| format!("no demo user has the e-mail address {}", email.unwrap_or_default()))?,
+    };
+    stack.sign_in(email, password).await.map_err(anyhow::Error::msg)
 }

@@ -1,10 +1,10 @@
 //! `cargo xtask test`: every check and every test.
 
 use crate::build::{cargo, target_folder};
-use crate::fuzz;
 use crate::lifecycle::{self, Options, Ports};
 use crate::process::run_shown;
 use crate::report::Step;
+use crate::{bruno, fuzz};
 use anyhow::{Context, ensure};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,6 +12,9 @@ use std::time::Instant;
 
 /// Where the tests find the stack to run against.
 const STACK_VARIABLE: &str = "RECADO_STACK";
+
+/// How many generated requests each operation of the API gets at most, beside those for its limits.
+const FUZZED: u32 = 20;
 
 pub(crate) async fn run(local: &Path) -> anyhow::Result<()> {
     let begun = Instant::now();
@@ -26,12 +29,14 @@ pub(crate) async fn run(local: &Path) -> anyhow::Result<()> {
     // A stack of its own, so that it can run beside one that a person is using; with IAM enforced, so
     // that a function that reaches beyond its role fails here and not on AWS.
     let mut options = options(local.join("test"))?;
-    let (running, _) = lifecycle::start(&options).await.context("bringing up the stack for the tests")?;
+    let (running, up) = lifecycle::start(&options).await.context("bringing up the stack for the tests")?;
     let stack = options.folder.join("stack.json");
     let mut tests = cargo();
     tests.args(["test", "--workspace", "--no-fail-fast"]).env(STACK_VARIABLE, &stack);
     let counted = run_tests("tests", &mut tests, &options.folder)?;
+    bruno::run(&up, &options.folder).await?;
     check("chaos", tool("chaos", &stack)?.args(["--seed", "1", "--inbound", "1000"]))?;
+    let tried = fuzz::run(&up, &options.folder, 1, FUZZED).await?;
     drop(running);
 
     options.folder = local.join("test-sam");
@@ -47,7 +52,8 @@ pub(crate) async fn run(local: &Path) -> anyhow::Result<()> {
 
     let seconds = begun.elapsed().as_secs_f64();
     println!(
-        "\nEverything passed: {counted} tests, and {once_more} of them again on a stack that SAM deployed; {seconds:.0} s."
+        "\nEverything passed: {counted} tests, and {once_more} of them again on a stack that SAM deployed; \
+         {tried} generated requests to the API; {seconds:.0} s."
     );
     Ok(())
 }

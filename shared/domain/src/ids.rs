@@ -115,7 +115,8 @@ macro_rules! opaque_ids {
         pub struct $name(String);
 
         impl $name {
-            /// Takes 1 to 256 bytes of text without control characters; of a WhatsApp id, digits only.
+            /// Takes 1 to 256 bytes of text without control characters; of a WhatsApp id, digits
+            /// only; of a client's own id, printable ASCII only.
             pub fn parse(text: impl Into<String>) -> Result<Self, InvalidId> {
                 let text = text.into();
                 check_opaque($kind, &text)?;
@@ -143,7 +144,7 @@ macro_rules! opaque_ids {
         #[cfg(feature = "openapi")]
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-                crate::schema::opaque_id($kind, &[$($example)?], OPAQUE_MAX_BYTES)
+                crate::schema::opaque_id($kind, pattern_of($kind), &[$($example)?], OPAQUE_MAX_BYTES)
             }
         }
 
@@ -160,7 +161,7 @@ opaque_ids! {
     /// Meta's business-scoped user id, such as `AR.7092…`; it means a person only within one tenant.
     Bsuid, "business-scoped user id", hidden, "AR.70921846350912837465";
     /// The id a client chose for a message it wants sent once.
-    ClientMessageId, "client message id", shown, "reply-1";
+    ClientMessageId, CLIENT_MESSAGE_ID, shown, "reply-1";
     /// Meta's user id across the business portfolios of one parent, such as `AR.ENT.5061…`; not an address.
     ParentBsuid, "parent business-scoped user id", hidden;
     /// Meta's id of a business phone number; not the number itself.
@@ -178,6 +179,7 @@ opaque_ids! {
 }
 
 const WA_ID: &str = "WhatsApp id";
+const CLIENT_MESSAGE_ID: &str = "client message id";
 
 /// Long enough for every id Meta has been seen to use, short enough for a key.
 const OPAQUE_MAX_BYTES: usize = 256;
@@ -190,7 +192,21 @@ fn check_opaque(kind: &'static str, text: &str) -> Result<(), InvalidId> {
         text if text.chars().any(char::is_control) => broken("it contains control characters"),
         // A business-scoped id in a phone's place would be lost without a word (WHATSAPP.md §2.6).
         text if kind == WA_ID && !text.bytes().all(|byte| byte.is_ascii_digit()) => broken("it has other than digits"),
+        // So that its length in characters, which a client can be told of, is its length in bytes.
+        text if kind == CLIENT_MESSAGE_ID && !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
+            broken("it has other than printable ASCII characters")
+        }
         _ => Ok(()),
+    }
+}
+
+/// What [`check_opaque`] lets pass, as a regular expression.
+#[cfg(feature = "openapi")]
+fn pattern_of(kind: &str) -> &'static str {
+    match kind {
+        WA_ID => "^[0-9]+$",
+        CLIENT_MESSAGE_ID => "^[ -~]+$",
+        _ => r"^[^\x00-\x1f\x7f-\x9f]+$",
     }
 }
 
@@ -288,6 +304,14 @@ mod tests {
         assert!(WaId::parse("5491155551234").is_ok());
         for other in ["AR.70921846350912837465", "+5491155551234", "549 11"] {
             assert!(WaId::parse(other).is_err(), "{other:?} was accepted as a WhatsApp id");
+        }
+    }
+
+    #[test]
+    fn a_clients_own_id_is_as_many_bytes_long_as_characters() {
+        assert!(ClientMessageId::parse("pedido 7/b").is_ok());
+        for other in ["pedido-ñ", "a\tb"] {
+            assert!(ClientMessageId::parse(other).is_err(), "{other:?} was accepted as a client message id");
         }
     }
 

@@ -2,8 +2,8 @@
 
 use crate::email::Email;
 use crate::phone::Phone;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
 /// An id of ours: the prefix and the 26 characters of a ULID.
@@ -17,10 +17,11 @@ pub(crate) fn our_id(prefix: &str, kind: &str) -> RefOr<Schema> {
 }
 
 /// An id that somebody else chose.
-pub(crate) fn opaque_id(kind: &str, examples: &[&str], longest: usize) -> RefOr<Schema> {
+pub(crate) fn opaque_id(kind: &str, pattern: &str, examples: &[&str], longest: usize) -> RefOr<Schema> {
     let text = ObjectBuilder::new()
         .schema_type(Type::String)
         .description(Some(format!("A {kind}")))
+        .pattern(Some(pattern))
         .min_length(Some(1))
         .max_length(Some(longest))
         .examples(examples.iter().copied());
@@ -31,6 +32,7 @@ impl PartialSchema for Email {
     fn schema() -> RefOr<Schema> {
         let text = ObjectBuilder::new()
             .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
             .description(Some("An e-mail address; answered in lower case"))
             .min_length(Some(3))
             .max_length(Some(254))

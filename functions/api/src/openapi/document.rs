@@ -93,7 +93,8 @@ impl Described<'_> {
         if self.path.starts_with("/deployment/parked") {
             self.parameter("WaitsFor");
         }
-        for parameter in self.operation["parameters"].as_array_mut().into_iter().flatten() {
+        let parameters = self.operation.get_mut("parameters").and_then(Value::as_array_mut);
+        for parameter in parameters.into_iter().flatten() {
             // What is absent from a query or a path is absent, and never null.
             if let Some(kind) = parameter.pointer("/schema/type/0").cloned() {
                 parameter["schema"]["type"] = kind;
@@ -216,7 +217,7 @@ impl Document {
                         "name": "Idempotency-Key", "in": "header", "required": false,
                         "description": "Names the request. The same one again under the same key, within 24 hours, \
                             changes nothing and gets the same answer; another one is refused",
-                        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                        "schema": {"type": "string", "pattern": "^[!-~]+$", "minLength": 1, "maxLength": 255},
                         "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
                     },
                     "WaitsFor": {

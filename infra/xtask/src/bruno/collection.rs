@@ -1,15 +1,10 @@
-//! The Bruno collection in `docs/bruno`, written from the API's document.
-//!
-//! One request for each operation, with the document's own example and an assertion on its answer. A request
-//! that lists things keeps the id of the first, for the requests that need one: what `GET …/conversations`
-//! finds is `{{conversations}}` in every path that has `conversations/{id}`.
+//! What stands in the collection: its files, from the API's document.
 
 use anyhow::Context;
-use recado_testkit::template::repository;
 use recado_whatsapp::signature;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs;
 
 /// The operations whose example is answered otherwise on the local stack, and how.
 const OTHERWISE: [(&str, u16); 5] = [
@@ -25,24 +20,23 @@ const OTHERWISE: [(&str, u16); 5] = [
     ("media_lead", 404),
 ];
 
-/// What is replaced in examples, so that a second run is a new request.
-const FRESH: [(&str, &str); 1] = [("reply-1", "reply-{{$guid}}")];
+/// What is replaced in examples: so that a second run is a new request, and by what exists.
+const REPLACED: [(&str, &str); 2] =
+    [("reply-1", "reply-{{$guid}}"), ("cus_01KA6Y3JWQ8Z5T7N4X2M9B1C0D", "{{customers}}")];
 
-/// Writes the collection anew.
-pub(crate) fn write() -> anyhow::Result<()> {
-    let folder = repository().join("docs/bruno");
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(folder.join("environments"))?;
-    let text = fs::read_to_string(repository().join("functions/api/openapi.json"))?;
-    let document: Value = serde_json::from_str(&text).context("reading openapi.json")?;
+/// Which lists tell of other things too, and where in an item: they are in no list of their own.
+const ALSO_FOUND: [(&str, &str, &str); 1] = [("conversations_list", "contacts", "contact.id")];
 
+/// Every file of the collection for a document, by its name.
+pub(super) fn files(document: &Value) -> anyhow::Result<BTreeMap<String, String>> {
     let settings = json!({"version": "1", "name": "Recado", "type": "collection"});
-    fs::write(folder.join("bruno.json"), format!("{settings:#}\n"))?;
-    fs::write(folder.join("environments/local.bru"), ENVIRONMENT)?;
-    fs::write(folder.join("collection.bru"), "auth {\n  mode: bearer\n}\n\nauth:bearer {\n  token: {{token}}\n}\n")?;
-    fs::write(folder.join("a_customer_writes.bru"), A_CUSTOMER_WRITES)?;
-    fs::write(folder.join("an_event_is_parked.bru"), an_event_is_parked())?;
-
+    let mut files = BTreeMap::from([
+        ("bruno.json".to_owned(), format!("{settings:#}\n")),
+        ("environments/local.bru".to_owned(), ENVIRONMENT.to_owned()),
+        ("collection.bru".to_owned(), COLLECTION.to_owned()),
+        ("a_customer_writes.bru".to_owned(), A_CUSTOMER_WRITES.to_owned()),
+        ("an_event_is_parked.bru".to_owned(), an_event_is_parked()),
+    ]);
     let mut operations = Vec::new();
     for (path, methods) in document["paths"].as_object().context("the document has no paths")? {
         for (method, operation) in methods.as_object().into_iter().flatten() {
@@ -58,12 +52,18 @@ pub(crate) fn write() -> anyhow::Result<()> {
     });
     for (place, (path, method, operation)) in operations.iter().enumerate() {
         let name = operation["operationId"].as_str().context("an operation without a name")?;
-        fs::write(folder.join(format!("{name}.bru")), request(place + 3, path, method, name, operation)?)?;
+        files.insert(format!("{name}.bru"), request(document, place + 3, (path, method, name), operation)?);
     }
-    Ok(())
+    Ok(files)
 }
 
-fn request(place: usize, path: &str, method: &str, name: &str, operation: &Value) -> anyhow::Result<String> {
+/// The text of a request.
+fn request(
+    document: &Value,
+    place: usize,
+    (path, method, name): (&str, &str, &str),
+    operation: &Value,
+) -> anyhow::Result<String> {
     let body = operation.pointer("/requestBody/content/application~1json/example");
     let statuses = operation["responses"].as_object().context("an operation without answers")?;
     let otherwise = OTHERWISE.iter().find(|(other, _)| *other == name).map(|(_, status)| *status);
@@ -77,31 +77,52 @@ fn request(place: usize, path: &str, method: &str, name: &str, operation: &Value
     let token = if path.starts_with("/deployment") || path == "/tenants" { "deploymentToken" } else { "token" };
     write!(text, "auth:bearer {{\n  token: {{{{{token}}}}}\n}}\n\n")?;
     if let Some(body) = body {
-        let body = FRESH.iter().fold(format!("{body:#}"), |body, (old, fresh)| body.replace(old, fresh));
+        let body = REPLACED.iter().fold(format!("{body:#}"), |body, (old, fresh)| body.replace(old, fresh));
         let body = body.replace('\n', "\n  ");
         write!(text, "body:json {{\n  {body}\n}}\n\n")?;
     }
     write!(text, "assert {{\n  res.status: eq {status}\n")?;
-    let example = statuses[&status.to_string()].pointer("/content/application~1json/example");
-    for field in example.and_then(Value::as_object).into_iter().flat_map(|example| example.keys()).take(3) {
+    let content = &statuses[&status.to_string()]["content"]["application/json"];
+    for field in required(document, &content["schema"]).iter().take(3) {
         writeln!(text, "  res.body.{field}: isDefined")?;
     }
+    let example = content.get("example");
     text.push_str("}\n");
-    if example.is_some_and(|example| example.pointer("/items/0/id").is_some()) {
-        let variable = variable(path, path.rsplit('/').next().unwrap_or_default());
-        write!(
-            text,
-            "\nscript:post-response {{\n  const [first] = res.body.items ?? [];\n  if (first) bru.setVar(\"{variable}\", first.id);\n}}\n"
-        )?;
-    }
-    if method == "post" && status == 201 && example.is_some_and(|example| example["id"].is_string()) {
-        let variable = variable(path, path.rsplit('/').next().unwrap_or_default());
-        write!(text, "\nscript:post-response {{\n  bru.setVar(\"{variable}\", res.body.id);\n}}\n")?;
-    }
+    text.push_str(&what_is_found(path, name, example));
     if let Some(summary) = operation["summary"].as_str() {
         write!(text, "\ndocs {{\n  {summary}\n}}\n")?;
     }
     Ok(text)
+}
+
+/// The fields that an answer of this schema always has.
+fn required<'a>(document: &'a Value, schema: &'a Value) -> BTreeSet<&'a str> {
+    if let Some(named) = schema["$ref"].as_str() {
+        return document
+            .pointer(named.trim_start_matches('#'))
+            .map(|schema| required(document, schema))
+            .unwrap_or_default();
+    }
+    let parts = schema["allOf"].as_array().into_iter().flatten().flat_map(|part| required(document, part));
+    let own = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    parts.chain(own).collect()
+}
+
+/// Keeps the ids that an answer tells, for the requests that need them.
+fn what_is_found(path: &str, name: &str, example: Option<&Value>) -> String {
+    let own = variable(path, path.rsplit('/').next().unwrap_or_default());
+    let has = |place| example.is_some_and(|example| example.pointer(place).is_some());
+    let kept = if has("/items/0/id") {
+        let also = ALSO_FOUND.iter().filter(|(list, ..)| *list == name);
+        let all = [(own.as_str(), "id")].into_iter().chain(also.map(|(_, variable, field)| (*variable, *field)));
+        let set = all.map(|(variable, field)| format!("  if (first) bru.setVar(\"{variable}\", first.{field});\n"));
+        format!("  const [first] = res.body.items ?? [];\n{}", set.collect::<String>())
+    } else if has("/id") && !path.contains('{') && path != "/me" {
+        format!("  bru.setVar(\"{own}\", res.body.id);\n")
+    } else {
+        return String::new();
+    };
+    format!("\nscript:post-response {{\n{kept}}}\n")
 }
 
 /// `/conversations/{id}` with the id of the first conversation that was found.
@@ -160,6 +181,15 @@ docs {
   Through the simulated Meta, so that there is a conversation to look at.
 }
 "#;
+
+const COLLECTION: &str = "auth {
+  mode: bearer
+}
+
+auth:bearer {
+  token: {{token}}
+}
+";
 
 const ENVIRONMENT: &str = "vars {
   api: http://127.0.0.1:4567/api/whatsapp
