@@ -29,19 +29,17 @@ impl State {
         let mut items: Vec<Item> = items.into_iter().map(readable).collect();
         items.retain(|item| !is_repetition(item, anew));
         let names = Names::of(&items);
-        // They only lead to what a merge has to look after, and to whom a customer's phone may concern. Both are read
-        // anew from there: who has lost the phone is not matched on it, and may stand there still.
-        items.retain(|item| !matches!(text(item, "entity"), "former-identity" | "contact-match"));
+        // They only lead to what a merge has to look after, where it is read anew: who has lost a phone may still stand
+        // there with it.
+        items.retain(|item| text(item, "entity") != "former-identity");
+        let shown = shown_phones(&items);
+        items.retain(|item| text(item, "entity") != "contact-match" || is_of_shown_phone(item, &shown));
         let mut state = BTreeMap::new();
         for item in items {
             if item.contains_key("mergedInto") {
                 continue;
             }
-            let mut item = without_bookkeeping(item);
-            // Who was looked at and is nobody's customer is as one who was not.
-            if item.get("customer") == Some(&serde_json::json!({"by": "MATCH"})) {
-                item.remove("customer");
-            }
+            let item = without_bookkeeping(item);
             let text = names.rename(&Value::Object(item).to_string());
             let text = if anew.is_some() { without_reception(&text) } else { text };
             let Value::Object(item) = serde_json::from_str(&text).unwrap() else { unreachable!("it was an object") };
@@ -104,6 +102,31 @@ fn is_repetition(item: &Item, anew: Option<i64>) -> bool {
     anew.zip(received).is_some_and(|(anew, received)| received >= anew)
 }
 
+/// Which contacts show which phone, those whose place another has taken included.
+fn shown_phones(items: &[Item]) -> HashMap<String, String> {
+    let contacts = || items.iter().filter(|item| text(item, "entity") == "contact");
+    let merged: HashMap<&str, &str> = contacts()
+        .filter(|item| item.contains_key("mergedInto"))
+        .map(|item| (text(item, "id"), text(item, "mergedInto")))
+        .collect();
+    let shown: HashMap<&str, &str> = contacts().map(|item| (text(item, "id"), text(item, "waId"))).collect();
+    let of = |id: &str| {
+        let mut goes_on = id;
+        while let Some(into) = merged.get(goes_on) {
+            goes_on = into;
+        }
+        shown.get(goes_on).copied().unwrap_or_default().to_owned()
+    };
+    shown.keys().map(|id| ((*id).to_owned(), of(id))).collect()
+}
+
+/// Whether a contact is to be found by this by a customer with the same phone. What it had before may lead to it
+/// still, and is read anew then.
+fn is_of_shown_phone(item: &Item, shown: &HashMap<String, String>) -> bool {
+    let Some((_, digits)) = text(item, "pk").rsplit_once("#MATCH#PHONE#") else { return true };
+    shown.get(text(item, "contact")).is_some_and(|phone| phone.ends_with(digits))
+}
+
 fn without_bookkeeping(mut item: Item) -> Item {
     for name in BOOKKEEPING {
         item.remove(name);
@@ -125,6 +148,8 @@ fn without_bookkeeping(mut item: Item) -> Item {
             let of = text(&item, "relatedId").to_owned();
             item.insert("sk".to_owned(), format!("ACTIVITY#{of}").into());
         }
+        // The sweep matches them once more if whoever wrote it got no further.
+        "contact-match" => drop(item.remove("duePk")),
         "message" => {
             // When it reached us; everything else is when Meta says that it happened.
             if let Some(states) = item.get_mut("states").and_then(Value::as_object_mut) {

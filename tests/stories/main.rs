@@ -12,6 +12,7 @@ mod changes;
 mod cost;
 mod customers;
 mod events;
+mod guards;
 mod identities;
 mod ingest;
 mod logs;

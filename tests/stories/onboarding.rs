@@ -116,6 +116,30 @@ async fn a_business_comes_in_over_http_alone_and_its_first_message_arrives() {
 }
 
 #[tokio::test]
+async fn a_test_message_is_sent_to_whoever_wrote_and_is_a_link_while_there_is_no_number() {
+    let newcomer = Newcomer::new().await;
+    let send = async |to: &str| newcomer.post("/config/test-message", &json!({"to": to})).await;
+    let by_hand = send("11 5555-1234").await;
+    assert_eq!((by_hand.status, &by_hand.body["mode"]), (200, &json!("wa_me")), "{}", by_hand.body);
+    let link = "https://wa.me/5491155551234?text=Mensaje%20de%20prueba%20de%20Recado";
+    assert_eq!(by_hand.body["url"], link);
+
+    assert_eq!(newcomer.connect(json!({})).await.status, 200);
+    assert_eq!(code(&send("11 5555-1234").await), (409, "WINDOW_EXPIRED"), "nobody has written yet");
+    newcomer.first_message_arrives(Duration::from_secs(30)).await;
+    let taken = send("+54 11 15-5555-1234").await;
+    assert_eq!((taken.status, &taken.body["mode"]), (202, &json!("api")), "{}", taken.body);
+    let sent = format!("/sent?phone_number_id={}", newcomer.number);
+    eventually_within(Duration::from_secs(30), "the test message at Meta", &mut async || {
+        let sent = newcomer.stack.control(&sent).await;
+        let text = sent["items"][0]["request"]["text"]["body"].as_str().unwrap_or_default().to_owned();
+        if text == "Mensaje de prueba de Recado" { Ok(()) } else { Err(sent.to_string()) }
+    })
+    .await;
+    assert_eq!(code(&send("nobody").await), (400, "INVALID_REQUEST"));
+}
+
+#[tokio::test]
 async fn a_connection_that_is_not_right_says_what_is_wrong_with_it() {
     let newcomer = Newcomer::new().await;
     assert_eq!(newcomer.connect(json!({})).await.status, 200);

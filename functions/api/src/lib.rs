@@ -21,6 +21,7 @@ mod contacts;
 mod conversations;
 pub mod cursor;
 mod customers;
+mod deployment;
 pub mod error;
 mod event_views;
 mod events;
@@ -38,6 +39,8 @@ pub mod throttle;
 mod trial;
 mod version;
 
+pub use crate::deployment::DeploymentNumber;
+
 use crate::auth::TokenVerifier;
 use crate::cursor::CursorKey;
 use crate::error::ApiError;
@@ -47,7 +50,6 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use recado_domain::ids::{PhoneNumberId, WabaId};
 use recado_ingest::Replay;
 use recado_platform::apps::MetaApps;
 use recado_platform::bucket::Bucket;
@@ -57,7 +59,6 @@ use recado_platform::metrics;
 use recado_platform::vault::Vault;
 use recado_store::Store;
 use recado_whatsapp::graph::Graph;
-use secrecy::SecretString;
 use std::sync::Arc;
 
 /// The largest body that is taken.
@@ -92,17 +93,6 @@ pub struct Api {
     pub intake: IntakeBucket,
     /// The time.
     pub clock: Clock,
-}
-
-/// A number that the deployment names, for a tenant that is registered with it (REQUIREMENTS C-03).
-#[derive(Debug, Clone)]
-pub struct DeploymentNumber {
-    /// Meta's id of it.
-    pub phone_number_id: PhoneNumberId,
-    /// Its account; if it is not named, it is looked for among those of the token.
-    pub waba_id: Option<WabaId>,
-    /// The token.
-    pub access_token: SecretString,
 }
 
 /// Every route of the API.

@@ -23,6 +23,7 @@ mod due;
 mod error;
 mod event;
 mod expression;
+mod identity;
 mod inbound;
 mod item;
 mod keys;

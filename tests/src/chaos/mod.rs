@@ -65,7 +65,11 @@ pub async fn run(options: &Options) -> Report {
                 tokio::join!(driver.post_all(&plan.bodies), driver.reply_all(&plan.customers));
                 driver.settled(options.patience).await
             });
-            let left = left.await.unwrap_or(usize::MAX);
+            let left = match left.await {
+                Ok(left) => left,
+                // Whoever posts or replies was not done; and this is what waits besides.
+                Err(_) => 1 + driver.settled(Duration::ZERO).await,
+            };
             driver.end();
             left
         },

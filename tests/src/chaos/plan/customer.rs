@@ -68,6 +68,9 @@ pub(in crate::chaos) enum Change {
 const ECHO: i64 = 6;
 const MOVE: i64 = 10;
 
+/// Statuses whose times go backwards: a message is what it got furthest to, whatever is said of it later.
+pub(in crate::chaos) const AGAINST_TIME: [&str; 4] = ["read", "delivered", "failed", "sent"];
+
 impl Text {
     /// What it says in the end, what stands on it, and whether it was deleted.
     pub(in crate::chaos) fn end(&self) -> (Option<&str>, Option<&str>, bool) {
@@ -189,7 +192,7 @@ impl Customer {
                     "text": {"body": echo.body}});
                 tell("smb_message_echoes", "message_echoes", message(echo.wamid.clone(), ECHO, content));
                 // Nobody gave Meta a key of ours: only the wamid says what they are about.
-                for (after, status) in (ECHO..).zip(["sent", "delivered", "read"]) {
+                for (after, status) in (ECHO..).zip(AGAINST_TIME) {
                     let status = json!({"status": status, "recipient_id": self.wa_id_at(place)});
                     tell("messages", "statuses", message(echo.wamid.clone(), after, status));
                 }

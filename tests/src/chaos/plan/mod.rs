@@ -2,7 +2,7 @@
 
 mod customer;
 
-pub(super) use customer::{Customer, Said, Text};
+pub(super) use customer::{AGAINST_TIME, Customer, Said, Text};
 
 use crate::lab::Occupant;
 use jiff::Timestamp;
