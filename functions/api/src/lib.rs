@@ -141,16 +141,14 @@ fn operations<O: Operations>(to: O) -> O {
         apps::rotate,
         apps::settle,
         apps::remove,
-        events::logged,
-        events::show_logged,
-        events::replay_logged,
-        events::replay_log,
-        events::parked,
-        events::show_parked,
-        events::replay_parked,
-        events::replay_all_parked,
     );
-    add!(to, "/deployment":
+    // A tenant's own events, and those that are nobody's.
+    events_of(events_of(to, ""), "/deployment")
+}
+
+/// What is kept of events, below a path.
+fn events_of<O: Operations>(to: O, below: &str) -> O {
+    add!(to, below:
         events::logged,
         events::show_logged,
         events::replay_logged,

@@ -139,7 +139,7 @@ impl Customer {
             _ => (Some(phone), None),
         };
         let former = format!("54911{:08}", 80_000_000 + number);
-        let moves = (wa_id.is_some() && bsuid.is_none() && random.random_bool(0.3)).then_some((former, 3));
+        let moves = (wa_id.is_some() && bsuid.is_none() && random.random_bool(0.6)).then_some((former, 3));
         let tenant = random.random_range(0..tenants);
         Self { tenant, wa_id, bsuid, moves, texts: Vec::new(), replies: Vec::new() }
     }
