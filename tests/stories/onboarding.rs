@@ -1,10 +1,11 @@
 //! A business comes in: its number, its token, what it decides, and its own Meta app.
 
 use crate::world::{PASSWORD, Tenant, deployment_admin, eventually_within, stack};
-use jiff::SignedDuration;
-use recado_domain::ids::{AppKey, TenantId, WabaId};
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, WabaId};
 use recado_platform::secret::SecretDocument;
-use recado_store::{Connected, Number, NumberStatus, ParkedScope, QUARANTINE};
+use recado_store::{Connected, Number, NumberStatus, ParkedScope, QUARANTINE, Store};
 use recado_testkit::stack::{Answer, Stack, http, send};
 use recado_whatsapp::signature;
 use serde_json::{Value, json};
@@ -61,14 +62,22 @@ impl Newcomer {
 
     /// A customer writes; the conversation is in the inbox, at last.
     async fn first_message_arrives(&self, patience: Duration) {
-        let inbound = json!({"phone_number_id": self.number, "from": "5491155551234", "name": "Lucía", "text": "hola"});
-        self.stack.control_post("/inbound", &inbound).await;
+        self.customer_writes().await;
         eventually_within(patience, "the first message to arrive", &mut async || {
             self.stack.control_post("/hurry", &json!({})).await;
-            let inbox = self.get("/conversations").await;
-            if inbox["items"].as_array().unwrap().len() == 1 { Ok(()) } else { Err(inbox.to_string()) }
+            self.one_in_inbox().await
         })
         .await;
+    }
+
+    async fn customer_writes(&self) {
+        let inbound = json!({"phone_number_id": self.number, "from": "5491155551234", "name": "Lucía", "text": "hola"});
+        self.stack.control_post("/inbound", &inbound).await;
+    }
+
+    async fn one_in_inbox(&self) -> Result<(), String> {
+        let inbox = self.get("/conversations").await;
+        if inbox["items"].as_array().unwrap().len() == 1 { Ok(()) } else { Err(inbox.to_string()) }
     }
 }
 
@@ -111,8 +120,10 @@ async fn a_business_comes_in_over_http_alone_and_its_first_message_arrives() {
     assert_eq!(done(&newcomer.get("/config/guide").await), [true; 5]);
     let status = newcomer.get("/status").await;
     assert_eq!((&status["state"], &status["phoneNumber"]), (&json!("CONNECTED"), &json!("+54 9 11 5000-1234")));
-    let calls = newcomer.stack.control("/calls").await.to_string();
-    assert!(calls.contains(&newcomer.waba), "Meta was really asked: {calls}");
+    let calls = newcomer.stack.control("/calls").await["by_edge"].clone();
+    for edge in ["GET debug_token", "GET phone_numbers", "GET subscribed_apps"] {
+        assert!(calls[edge].as_u64() > Some(0), "Meta was really asked for {edge}: {calls}");
+    }
 }
 
 #[tokio::test]
@@ -154,7 +165,7 @@ async fn a_connection_that_is_not_right_says_what_is_wrong_with_it() {
     assert_eq!(test().await, (vec![], String::new()));
 
     let soon = stories::stack().control("/clock").await;
-    let soon = soon["now"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap() + SignedDuration::from_hours(48);
+    let soon = soon["now"].as_str().unwrap().parse::<Timestamp>().unwrap() + SignedDuration::from_hours(48);
     newcomer.stack.control_put("/tokens", &json!({"token": newcomer.token, "expires_at": soon.as_second()})).await;
     let (wrong, error) = test().await;
     assert_eq!(wrong, ["TOKEN"], "a token that ends in two days");
@@ -178,6 +189,114 @@ async fn a_connection_that_is_not_right_says_what_is_wrong_with_it() {
     assert_eq!((&status["state"], status["error"].as_str()), (&json!("ERROR"), Some(error.as_str())));
     let unknown = newcomer.post("/config/test", &json!({"phoneNumberId": "1"})).await;
     assert_eq!(code(&unknown), (404, "NOT_FOUND"));
+}
+
+#[tokio::test]
+async fn a_number_that_comes_with_its_tenant_is_subscribed_to_and_tried_at_once() {
+    let Newcomer { stack, number, waba, token, .. } = Newcomer::new().await;
+    stack.control_put("/accounts", &json!({"waba_id": waba, "subscribed": false})).await;
+    let email = format!("otra-{number}@story.example");
+    let user = stack.create_user(&email, PASSWORD).await.unwrap();
+    let request = json!({"name": "Plomería Sur", "phoneNumberId": number, "wabaId": waba, "accessToken": token,
+        "members": [{"userId": user, "email": email, "name": "Nora", "role": "admin"}]});
+    let registered = stack.post(&deployment_admin().await, "/tenants", &request).await;
+    assert_eq!(registered.status, 201, "{}", registered.body);
+    let tenant_id = registered.body["tenantId"].as_str().unwrap().to_owned();
+    let admin = stack.sign_in(&email, PASSWORD).await.unwrap();
+    let newcomer = Newcomer { stack, admin, tenant_id, number, waba, token };
+    let trial = &newcomer.get("/config").await["numbers"][0]["trial"];
+    assert_eq!(trial["passed"], true, "the account was subscribed to, and all is right: {trial}");
+    newcomer.first_message_arrives(Duration::from_secs(30)).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_broke_off_half_way_is_completed_by_asking_again() {
+    let newcomer = Newcomer::new().await;
+    let request = json!({"phoneNumberId": newcomer.number, "accessToken": newcomer.token});
+    let connect = async || {
+        let request = http().post(newcomer.stack.api("/config")).bearer_auth(&newcomer.admin).json(&request);
+        send(request.header("idempotency-key", "connect")).await
+    };
+    assert_eq!(connect().await.status, 200);
+    // As if the first had ended once the number was written: nothing was subscribed to, nothing tried.
+    newcomer.stack.control_put("/accounts", &json!({"waba_id": newcomer.waba, "subscribed": false})).await;
+    let client = aws_sdk_dynamodb::Client::new(&newcomer.stack.sdk_config());
+    let table = Store::new(client, newcomer.stack.aws.table.as_str());
+    let number = PhoneNumberId::parse(&newcomer.number).unwrap();
+    let store = table.of_route(&table.route(&number).await.unwrap().unwrap());
+    let number = store.number(&number).await.unwrap().unwrap();
+    assert_eq!(store.connect_once(&number, None, Timestamp::UNIX_EPOCH).await.unwrap(), Connected::Done);
+
+    let again = connect().await;
+    assert_eq!((again.status, &again.body["trial"]["passed"]), (200, &json!(true)), "{}", again.body);
+    newcomer.stack.control_put("/accounts", &json!({"waba_id": newcomer.waba, "subscribed": false})).await;
+    let settled = connect().await;
+    assert_eq!(settled.body["trial"], again.body["trial"], "what was completed is answered as it stands");
+}
+
+#[tokio::test]
+async fn what_meta_cannot_answer_now_registers_nothing_and_is_not_called_refused() {
+    let newcomer = Newcomer::new().await;
+    let rate_limited = json!({"kind": "reject", "code": 4, "http_status": 400});
+    for mut fault in [json!({"kind": "bad_gateway"}), rate_limited.clone()] {
+        fault["id"] = json!(newcomer.waba);
+        fault["on"] = json!("phone_numbers");
+        newcomer.stack.control_post("/faults", &fault).await;
+        let answer = newcomer.connect(json!({})).await;
+        assert_eq!(code(&answer), (502, "UNAVAILABLE"), "{fault}: {}", answer.body);
+        assert_eq!(newcomer.get("/config").await["numbers"], json!([]), "{fault}: nothing is half-connected");
+    }
+    assert_eq!(newcomer.connect(json!({})).await.status, 200, "asked again, it is connected");
+    let mut fault = rate_limited;
+    fault["id"] = json!(newcomer.waba);
+    fault["on"] = json!("phone_numbers");
+    newcomer.stack.control_post("/faults", &fault).await;
+    let tested = newcomer.post("/config/test", &json!({})).await;
+    let finding = &tested.body["numbers"][0]["trial"]["findings"][2];
+    assert_eq!((&finding["check"], &finding["found"]), (&json!("NUMBER"), &json!("UNKNOWN")), "{finding}");
+}
+
+#[tokio::test]
+async fn many_numbers_are_tried_at_the_same_time() {
+    let newcomer = Newcomer::new().await;
+    let mut accounts = Vec::new();
+    for _ in 0..4 {
+        let (number, waba) = (fresh_digits(), fresh_digits());
+        let at_meta = json!({"phone_number_id": number, "waba_id": waba, "token": newcomer.token});
+        newcomer.stack.control_put("/numbers", &at_meta).await;
+        let connected = newcomer.connect(json!({"phoneNumberId": number, "wabaId": waba})).await;
+        assert_eq!(connected.status, 200, "{}", connected.body);
+        accounts.push(waba);
+    }
+    for waba in &accounts {
+        let slow = json!({"id": waba, "on": "phone_numbers", "kind": "delay", "millis": 4_000});
+        newcomer.stack.control_post("/faults", &slow).await;
+    }
+    // One after the other, they would take longer than the function may.
+    let tested = newcomer.post("/config/test", &json!({})).await;
+    assert_eq!(tested.status, 200, "{}", tested.body);
+    let passed = tested.body["numbers"].as_array().unwrap().iter().filter(|number| number["trial"]["passed"] == true);
+    assert_eq!(passed.count(), 4, "{}", tested.body);
+}
+
+#[tokio::test]
+async fn no_tenant_takes_the_room_of_the_others_apps() {
+    let newcomer = Newcomer::new().await;
+    let long = "s".repeat(129);
+    let app = |id: usize| json!({"id": id.to_string(), "appSecret": "s"});
+    for (field, body) in [
+        ("appSecret", json!({"id": "1", "appSecret": long})),
+        ("verifyToken", json!({"id": "1", "appSecret": "s", "verifyToken": long})),
+    ] {
+        let refused = newcomer.post("/config/apps", &body).await;
+        assert_eq!(code(&refused), (400, "INVALID_REQUEST"), "a {field} of 129 characters: {}", refused.body);
+    }
+    let requests: Vec<_> = (1..=8).map(app).collect();
+    let answers = join_all(requests.iter().map(|request| newcomer.post("/config/apps", request))).await;
+    let added = answers.iter().filter(|answer| answer.status == 201).count();
+    let refused = answers.iter().filter(|answer| code(answer) == (409, "TOO_MANY_APPS")).count();
+    assert!(added <= 5 && refused > 0, "of eight at the same moment, five fit: {answers:?}");
+    assert!(newcomer.get("/config/apps").await["items"].as_array().unwrap().len() <= 5);
 }
 
 #[tokio::test]
@@ -435,6 +554,8 @@ async fn a_secret_is_rotated_without_a_deployment_and_the_old_one_ends_when_it_i
     assert_eq!(verify("recado-").await, 403);
 
     let rotate = format!("/config/apps/{app}/secret");
+    let same = newcomer.post(&rotate, &json!({"appSecret": "the-first-secret"})).await;
+    assert_eq!((same.status, &same.body["isRotating"]), (200, &json!(false)), "one secret only: {}", same.body);
     let rotated = newcomer.post(&rotate, &json!({"appSecret": "the-second-secret"})).await;
     assert_eq!((rotated.status, &rotated.body["isRotating"]), (200, &json!(true)), "{}", rotated.body);
     let repeated = newcomer.post(&rotate, &json!({"appSecret": "the-second-secret"})).await;
@@ -467,8 +588,10 @@ async fn a_business_with_an_app_of_its_own_receives_by_it() {
     assert_eq!(code(&newcomer.connect(json!({"appId": "1"})).await), (422, "NO_SUCH_APP"));
     let connected = newcomer.connect(json!({"appId": app})).await;
     assert_eq!((connected.status, &connected.body["trial"]["passed"]), (200, &json!(true)), "{}", connected.body);
-    // The webhook may have read the secrets less than a minute ago.
-    newcomer.first_message_arrives(Duration::from_secs(100)).await;
+    // The webhook may have read the secrets less than a minute ago. Meta asks again, each time a little later.
+    newcomer.customer_writes().await;
+    let patience = Duration::from_secs(100);
+    eventually_within(patience, "the first message to arrive", &mut async || newcomer.one_in_inbox().await).await;
 
     let in_use = delete(&newcomer.stack, &newcomer.admin, &format!("/config/apps/{app}")).await;
     assert_eq!(code(&in_use), (409, "APP_IN_USE"));

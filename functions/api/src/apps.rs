@@ -8,7 +8,7 @@ use crate::Api;
 use crate::auth::Admin;
 use crate::conversations::List;
 use crate::error::ApiError;
-use crate::extract::{AppPath, maybe_secret, secret};
+use crate::extract::{AppPath, app_secret, maybe_app_secret};
 use crate::guide::webhook_url;
 use crate::once::{Asked, OnceBody};
 use axum::Json;
@@ -24,9 +24,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
-
-/// How many apps a tenant has at most.
-const MAX_APPS: usize = 5;
 
 /// What verify tokens begin with that the hub made up, and that therefore may be shown.
 const MADE_UP: &str = "recado-";
@@ -63,12 +60,12 @@ pub(crate) struct AddRequest {
     /// Meta's id of it.
     #[schema(pattern = "^[0-9]{1,32}$", example = "670123456789")]
     id: String,
-    #[serde(deserialize_with = "secret")]
-    #[schema(value_type = String, write_only, min_length = 1, max_length = 4096, pattern = "^[!-~]+$", example = "0123456789abcdef0123456789abcdef")]
+    #[serde(deserialize_with = "app_secret")]
+    #[schema(value_type = String, write_only, min_length = 1, max_length = 128, pattern = "^[!-~]+$", example = "0123456789abcdef0123456789abcdef")]
     app_secret: SecretString,
     /// What Meta is to show when it asks whether the webhook is meant; if it is left out, the hub makes one up.
-    #[serde(default, deserialize_with = "maybe_secret")]
-    #[schema(value_type = Option<String>, write_only, min_length = 1, max_length = 4096, pattern = "^[!-~]+$", example = json!(null))]
+    #[serde(default, deserialize_with = "maybe_app_secret")]
+    #[schema(value_type = Option<String>, write_only, min_length = 1, max_length = 128, pattern = "^[!-~]+$", example = json!(null))]
     verify_token: Option<SecretString>,
 }
 
@@ -76,8 +73,8 @@ pub(crate) struct AddRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RotateRequest {
-    #[serde(deserialize_with = "secret")]
-    #[schema(value_type = String, write_only, min_length = 1, max_length = 4096, pattern = "^[!-~]+$", example = "fedcba9876543210fedcba9876543210")]
+    #[serde(deserialize_with = "app_secret")]
+    #[schema(value_type = String, write_only, min_length = 1, max_length = 128, pattern = "^[!-~]+$", example = "fedcba9876543210fedcba9876543210")]
     app_secret: SecretString,
 }
 
@@ -143,13 +140,9 @@ pub(crate) async fn add(
         }
     };
     let key = AppKey::of_tenant(store.tenant(), &request.id).map_err(|error| ApiError::invalid("id", error))?;
-    let apps = store.apps().await?;
-    if apps.iter().any(|app| app.app == key) {
+    if store.app(&key).await?.is_some() {
         let message = "id: this app is registered already; rotate its secret instead";
         return Err(ApiError::conflict("APP_EXISTS", message));
-    }
-    if apps.len() >= MAX_APPS {
-        return Err(ApiError::conflict("TOO_MANY_APPS", format!("a tenant has at most {MAX_APPS} apps")));
     }
     if request.verify_token.as_ref().is_some_and(|token| token.expose_secret().starts_with(MADE_UP)) {
         return Err(ApiError::invalid("verifyToken", format!("must not begin with `{MADE_UP}`")));
@@ -195,8 +188,9 @@ pub(crate) async fn rotate(
 ) -> Result<Json<AppView>, ApiError> {
     let app = known(&member.store, &id).await?;
     if let Asked::Anew(once) = asked {
-        api.apps.change(&app.app, |known| Some(rotated(known, &request.app_secret))).await?;
-        note(&api, &member.store, &app, true, once.as_ref()).await?;
+        let kept = api.apps.change(&app.app, |known| Some(rotated(known, &request.app_secret))).await?;
+        let is_rotating = kept.is_some_and(|kept| kept.previous.is_some());
+        note(&member.store, &app, api.clock.now(), is_rotating, once.as_ref()).await?;
     }
     let app = known(&member.store, &id).await?;
     Ok(Json(view(&api, app).await?))
@@ -225,19 +219,18 @@ pub(crate) async fn settle(
 ) -> Result<Json<AppView>, ApiError> {
     let app = known(&member.store, &id).await?;
     api.apps.change(&app.app, |known| known.map(|known| AppDocument { previous: None, ..known })).await?;
-    note(&api, &member.store, &app, false, None).await?;
+    note(&member.store, &app, app.secret_set_at, false, None).await?;
     let app = known(&member.store, &id).await?;
     Ok(Json(view(&api, app).await?))
 }
 
 async fn note(
-    api: &Api,
     store: &TenantStore,
     app: &TenantApp,
+    set_at: Timestamp,
     is_rotating: bool,
     once: Option<&Once>,
 ) -> Result<(), ApiError> {
-    let set_at = if is_rotating { api.clock.now() } else { app.secret_set_at };
     store.note_secret_once(app, set_at, is_rotating, once).await?;
     tracing::info!(tenant = %store.tenant(), app = app.app.as_str(), is_rotating, "an app's secret was changed");
     Ok(())

@@ -4,9 +4,9 @@
 
 use crate::Api;
 use crate::auth::{Admin, Member};
-use crate::confirm::{confirm, quarantined, replay_what_waited, taken};
+use crate::confirm::{confirm, quarantined, taken};
 use crate::error::ApiError;
-use crate::extract::{JsonBody, NumberQuery, Object, given, maybe_secret};
+use crate::extract::{JsonBody, NumberQuery, Object, given, maybe_token};
 use crate::once::{Asked, OnceBody};
 use crate::trial::{self, TrialView};
 use crate::version::{IfMatch, Tagged};
@@ -145,7 +145,7 @@ pub(crate) struct ConnectRequest {
     #[schema(value_type = Option<String>, pattern = "^[0-9]{1,32}$", example = "102938475610293")]
     waba_id: Option<WabaId>,
     /// A permanent token of a system user; of a number that is connected, it may be left out.
-    #[serde(default, deserialize_with = "maybe_secret")]
+    #[serde(default, deserialize_with = "maybe_token")]
     #[schema(value_type = Option<String>, write_only, min_length = 1, max_length = 4096, pattern = "^[!-~]+$", example = "EAAGm0PX4ZCps")]
     access_token: Option<SecretString>,
     /// Meta's id of one of the tenant's own apps, if the number receives by that.
@@ -349,7 +349,15 @@ pub(crate) async fn connect(
     let store = &member.store;
     let once = match asked {
         Asked::Anew(once) => once,
-        Asked::Before(effect) => return one(store, &effect.read()?, api.clock.now()).await,
+        Asked::Before(effect) => {
+            let id = effect.read()?;
+            // Without a trial, the first one broke off once the number was written.
+            if let TenantNumber { number, trial: None, .. } = connected(store, &id).await? {
+                let token = api.vault.open(store.tenant(), Purpose::AccessToken, &number.encrypted_token).await?;
+                trial::begin(&api, store, &number, &token).await?;
+            }
+            return one(store, &id, api.clock.now()).await;
+        }
     };
     let tenant = store.tenant();
     let id = request.phone_number_id;
@@ -383,14 +391,7 @@ pub(crate) async fn connect(
         Connected::NoApp => return Err(no_such_app()),
     }
     tracing::info!(%tenant, number = ?id, app = number.app.as_str(), "a number was connected");
-    let (trial, ()) = tokio::join!(
-        async {
-            trial::subscribe(&api, &number, &token).await;
-            trial::attempt(&api, tenant, &number, &token).await
-        },
-        replay_what_waited(&api, &id),
-    );
-    store.keep_trial(&number, &trial).await?;
+    trial::begin(&api, store, &number, &token).await?;
     one(store, &id, api.clock.now()).await
 }
 
@@ -407,9 +408,12 @@ fn no_such_app() -> ApiError {
 }
 
 async fn one(store: &TenantStore, id: &PhoneNumberId, now: Timestamp) -> Result<Json<NumberView>, ApiError> {
+    Ok(Json(NumberView::new(store, connected(store, id).await?, now).await?))
+}
+
+async fn connected(store: &TenantStore, id: &PhoneNumberId) -> Result<TenantNumber, ApiError> {
     let found = store.connected_numbers().await?.into_iter().find(|kept| kept.number.phone_number_id == *id);
-    let found = found.ok_or_else(|| ApiError::not_found("number"))?;
-    Ok(Json(NumberView::new(store, found, now).await?))
+    found.ok_or_else(|| ApiError::not_found("number"))
 }
 
 /// Gives a number back

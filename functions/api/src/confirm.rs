@@ -90,7 +90,7 @@ pub(crate) async fn replay_what_waited(api: &Api, number: &PhoneNumberId) {
 
 fn unconfirmed(error: CallError) -> ApiError {
     match error {
-        CallError::Refused(error) => {
+        CallError::Refused(error) if !error.class().passes_soon() => {
             let message = format!("accessToken: Graph refused to list the account's numbers (code {})", error.code);
             ApiError::refused("GRAPH_REFUSED", message)
         }

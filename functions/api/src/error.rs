@@ -149,6 +149,7 @@ impl From<AppsError> for ApiError {
     fn from(error: AppsError) -> Self {
         match error {
             AppsError::Secret(error) => error.into(),
+            error @ AppsError::TooMany => Self::conflict("TOO_MANY_APPS", error.to_string()),
             AppsError::Full => Self::conflict("TOO_MANY_APPS", "the deployment cannot take more apps"),
         }
     }

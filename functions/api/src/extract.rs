@@ -119,27 +119,39 @@ path_ids! {
     MessagePath, MessageId, "message";
 }
 
-/// A secret that somebody sends. What is wrong with it is told without quoting it.
-pub(crate) fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> {
-    match Value::deserialize(from)? {
-        Value::String(text) if is_secret(&text) => Ok(text.into()),
-        _ => Err(serde::de::Error::custom(SECRET_RULE)),
-    }
+/// A token that may be left out. KMS encrypts at most so many bytes directly, and a token has to fit into a header.
+pub(crate) fn maybe_token<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+    maybe(from, 4096)
 }
 
-/// The same, of a secret that may be left out.
-pub(crate) fn maybe_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+/// A secret of an app. All tenants' stand in one document, so none may take much of it; Meta's have 32 characters.
+pub(crate) fn app_secret<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> {
+    secret(Value::deserialize(from)?, APP_SECRET)
+}
+
+/// The same, of one that may be left out.
+pub(crate) fn maybe_app_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+    maybe(from, APP_SECRET)
+}
+
+/// How long a secret of an app may be.
+const APP_SECRET: usize = 128;
+
+fn maybe<'de, D: Deserializer<'de>>(from: D, most: usize) -> Result<Option<SecretString>, D::Error> {
     match Value::deserialize(from)? {
         Value::Null => Ok(None),
-        given => secret(given).map(Some).map_err(serde::de::Error::custom),
+        given => secret(given, most).map(Some),
     }
 }
 
-const SECRET_RULE: &str = "must have 1 to 4096 visible ASCII characters, and no spaces";
-
-/// KMS encrypts at most so many bytes directly, and a token has to fit into a header.
-fn is_secret(text: &str) -> bool {
-    (1..=4096).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+/// What is wrong with a secret is told without quoting it.
+fn secret<E: serde::de::Error>(given: Value, most: usize) -> Result<SecretString, E> {
+    match given {
+        Value::String(text) if (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(text.into())
+        }
+        _ => Err(E::custom(format!("must have 1 to {most} visible ASCII characters, and no spaces"))),
+    }
 }
 
 /// Meta's id of one of the tenant's own apps, in the path. One that cannot be an id is the id of nothing.

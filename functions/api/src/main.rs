@@ -4,10 +4,9 @@ use api::{Api, DeploymentNumber, auth::TokenVerifier, cursor::CursorKey, report,
 use axum::middleware;
 use lambda_http::run;
 use recado_ingest::Replay;
-use recado_platform::apps::{MetaApps, default_app};
-use recado_platform::secret::SecretDocument;
-use recado_platform::settings::{graph_version, optional, required};
-use recado_platform::{aws, bucket::Bucket, clock::Clock, intake::IntakeBucket, telemetry, vault::Vault};
+use recado_platform::settings::{graph_version_or, optional, required};
+use recado_platform::{apps::MetaApps, aws, bucket::Bucket, clock::Clock};
+use recado_platform::{intake::IntakeBucket, secret::SecretDocument, telemetry, vault::Vault};
 use recado_store::Store;
 use recado_whatsapp::graph::{DEFAULT_VERSION, Graph};
 use std::process::ExitCode;
@@ -17,21 +16,19 @@ async fn main() -> ExitCode {
     telemetry::start(async || {
         let config = aws::config(aws::WORKER)?;
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
-        let cursor_key: SecretDocument<CursorKey> =
-            SecretDocument::load(secrets.clone(), required("CURSOR_SECRET_ID")?, Clock::system()).await?;
-        let version = graph_version().unwrap_or_else(|| DEFAULT_VERSION.to_owned());
+        let key =
+            SecretDocument::<CursorKey>::load(secrets.clone(), required("CURSOR_SECRET_ID")?, Clock::system()).await?;
         let store = Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?);
         let api = Api {
             replay: Replay::from_settings(store.clone(), &config)?,
             intake: IntakeBucket::new(&config, required("INTAKE_BUCKET")?),
             store,
             vault: Vault::new(aws_sdk_kms::Client::new(&config), required("KMS_KEY_ID")?, Clock::system()),
-            apps: MetaApps::new(secrets, required("APPS_SECRET_ID")?, required("TENANT_APPS_SECRET_ID")?)
-                .with_default(default_app()?),
+            apps: MetaApps::from_settings(secrets)?,
             deployment_number: DeploymentNumber::from_settings()?,
             public_url: required("PUBLIC_URL")?,
             bucket: Bucket::new(&config, required("MEDIA_BUCKET")?),
-            graph: Graph::new(&required("GRAPH_BASE_URL")?, &version)?,
+            graph: Graph::new(&required("GRAPH_BASE_URL")?, &graph_version_or(DEFAULT_VERSION))?,
             tokens: TokenVerifier::new(
                 &required("AWS_REGION")?,
                 &required("USER_POOL_ID")?,
@@ -39,7 +36,7 @@ async fn main() -> ExitCode {
                 optional("AWS_ENDPOINT_URL").as_deref(),
             )?,
             throttle: Throttle::from_settings()?,
-            cursor_key: cursor_key.current().await,
+            cursor_key: key.current().await,
             clock: Clock::system(),
         };
         run(router(api).layer(middleware::from_fn(report))).await

@@ -1,10 +1,11 @@
 //! Letting a business in.
 
 use crate::auth::DeploymentAdmin;
-use crate::confirm::{confirm, quarantined, replay_what_waited, taken};
+use crate::confirm::{confirm, quarantined, taken};
 use crate::error::ApiError;
-use crate::extract::{Object, maybe_secret};
+use crate::extract::{Object, maybe_token};
 use crate::once::{Asked, OnceBody};
+use crate::trial;
 use crate::{Api, DeploymentNumber};
 use axum::Json;
 use axum::extract::State;
@@ -36,7 +37,7 @@ pub(crate) struct RegisterRequest {
     #[schema(value_type = Option<String>, pattern = "^[0-9]{1,32}$", example = "102938475610293")]
     waba_id: Option<WabaId>,
     /// A permanent token of a system user, for Graph; needed with a number.
-    #[serde(default, deserialize_with = "maybe_secret")]
+    #[serde(default, deserialize_with = "maybe_token")]
     #[schema(value_type = Option<String>, write_only, min_length = 1, max_length = 4096, pattern = "^[!-~]+$", example = "EAAGm0PX4ZCps")]
     access_token: Option<SecretString>,
     /// Whether it gets the number that the deployment itself names, in place of one that is named here.
@@ -145,10 +146,10 @@ pub(crate) async fn register(
     } else {
         (request.phone_number_id, request.waba_id, request.access_token)
     };
-    let number = match (phone_number_id, token) {
+    let number = match (phone_number_id, &token) {
         (Some(phone_number_id), Some(token)) => {
-            let (waba_id, found) = confirm(&api.graph, &token, &phone_number_id, waba_id.as_ref()).await?;
-            let encrypted_token = api.vault.seal(id, Purpose::AccessToken, &token).await?;
+            let (waba_id, found) = confirm(&api.graph, token, &phone_number_id, waba_id.as_ref()).await?;
+            let encrypted_token = api.vault.seal(id, Purpose::AccessToken, token).await?;
             let display_phone_number = found.display_phone_number;
             let (app, status) = (request.app, NumberStatus::Active);
             Some(Number { phone_number_id, waba_id, app, status, encrypted_token, display_phone_number })
@@ -186,12 +187,23 @@ pub(crate) async fn register(
     };
     match api.store.register_once(&new, once.as_ref(), &view, now).await? {
         Registered::Done => {
-            if let Some(number) = &view.phone_number_id {
-                replay_what_waited(&api, number).await;
+            if let (Some(number), Some(token)) = (&new.number, &token) {
+                begin_with(&api, number, token).await;
             }
             Ok((StatusCode::CREATED, Json(view)))
         }
         Registered::NumberTaken => Err(taken()),
         Registered::NumberQuarantined(until) => Err(quarantined(until)),
+    }
+}
+
+/// The tenant is registered by now, so what goes wrong here does not undo it; `POST /config/test` tells of it.
+async fn begin_with(api: &Api, number: &Number, token: &SecretString) {
+    let begun = async {
+        let Some(route) = api.store.route(&number.phone_number_id).await? else { return Ok(()) };
+        trial::begin(api, &api.store.of_route(&route), number, token).await
+    };
+    if let Err::<(), ApiError>(error) = begun.await {
+        tracing::error!(?error, number = ?number.phone_number_id, "a number's connection was not tried");
     }
 }

@@ -2,11 +2,13 @@
 
 use crate::Api;
 use crate::auth::Admin;
+use crate::confirm::replay_what_waited;
 use crate::error::ApiError;
 use crate::guide::webhook_url;
 use crate::once::{Asked, OnceBody};
 use axum::Json;
 use axum::extract::State;
+use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use recado_domain::connection::{Check, Finding, Found, Trial};
 use recado_domain::ids::{PhoneNumberId, TenantId};
@@ -107,11 +109,16 @@ pub(crate) async fn test(
     let store = &member.store;
     let mut numbers = meant(store, request.phone_number_id.as_ref()).await?;
     if let Asked::Anew(once) = asked {
-        for TenantNumber { number, trial, .. } in &mut numbers {
+        // At the same time: one after the other, they would not fit into the function's time.
+        let tried = numbers.iter().map(async |TenantNumber { number, .. }| {
             let token = api.vault.open(store.tenant(), Purpose::AccessToken, &number.encrypted_token).await?;
             let found = attempt(&api, store.tenant(), number, &token).await;
             store.keep_trial(number, &found).await?;
-            *trial = Some(found);
+            Ok::<_, ApiError>(found)
+        });
+        let tried = try_join_all(tried).await?;
+        for (kept, found) in numbers.iter_mut().zip(tried) {
+            kept.trial = Some(found);
         }
         if let Some(once) = once {
             api.store.remember(&once, &()).await?;
@@ -147,8 +154,24 @@ async fn meant(store: &TenantStore, id: Option<&PhoneNumberId>) -> Result<Vec<Te
     Ok(numbers)
 }
 
+/// What follows once a number is the tenant's: its account is subscribed to, what waited for it is replayed, and its
+/// connection is tried. None of that undoes that it is connected, and all of it may be done again.
+pub(crate) async fn begin(
+    api: &Api,
+    store: &TenantStore,
+    number: &Number,
+    token: &SecretString,
+) -> Result<(), ApiError> {
+    let trying = async {
+        subscribe(api, number, token).await;
+        attempt(api, store.tenant(), number, token).await
+    };
+    let (trial, ()) = tokio::join!(Box::pin(trying), replay_what_waited(api, &number.phone_number_id));
+    Ok(store.keep_trial(number, &trial).await?)
+}
+
 /// Has the token's app get the account's webhooks, unless it does already. What goes wrong here shows in the trial.
-pub(crate) async fn subscribe(api: &Api, number: &Number, token: &SecretString) {
+async fn subscribe(api: &Api, number: &Number, token: &SecretString) {
     let subscribing = async {
         let (info, apps) =
             tokio::try_join!(api.graph.debug_token(token, token), api.graph.subscribed_apps(token, &number.waba_id))?;
@@ -166,7 +189,7 @@ pub(crate) async fn subscribe(api: &Api, number: &Number, token: &SecretString) 
 }
 
 /// Tries everything that a number needs.
-pub(crate) async fn attempt(api: &Api, tenant: TenantId, number: &Number, token: &SecretString) -> Trial {
+async fn attempt(api: &Api, tenant: TenantId, number: &Number, token: &SecretString) -> Trial {
     let looking = async {
         let examined = api.graph.debug_token(token, token).await;
         let info = examined.as_ref().ok().filter(|info| info.is_valid);
@@ -277,7 +300,7 @@ async fn app_secret(
     let as_app = SecretString::from(format!("{}|{}", app.as_str(), secret.expose_secret()));
     match api.graph.debug_token(&as_app, token).await {
         Ok(_) => Finding::passed(CHECK),
-        Err(CallError::Refused(error)) if error.http_status < 500 => {
+        Err(CallError::Refused(error)) if !error.class().passes_soon() => {
             Finding::failed(CHECK, "The secret that webhooks are verified with is not the one of the token's app")
         }
         Err(error) => unasked(CHECK, &error, "refuses the app's secret"),
@@ -287,7 +310,7 @@ async fn app_secret(
 /// What a call that failed says about what was to be found out.
 fn unasked(check: Check, error: &CallError, what: &str) -> Finding {
     match error {
-        CallError::Refused(error) if error.http_status < 500 => {
+        CallError::Refused(error) if !error.class().passes_soon() => {
             Finding::failed(check, format!("Meta {what} (code {})", error.code))
         }
         error => {

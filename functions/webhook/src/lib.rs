@@ -19,16 +19,18 @@
 #[cfg(test)]
 mod tests;
 
+use aws_sdk_secretsmanager::Client;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::http::{Method, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response};
-use recado_platform::apps::{AppDocument, DEFAULT_APP};
+use recado_platform::apps::{AppDocument, DEFAULT_APP, default_app};
 use recado_platform::clock::Clock;
 use recado_platform::intake::{IntakeBucket, IntakeError, Shelf};
 use recado_platform::metrics::{self, Metric};
 use recado_platform::queue::{Outgoing, Queue};
 use recado_platform::secret::SecretDocument;
+use recado_platform::settings::required;
 use recado_whatsapp::envelope::{ClaimCheck, Envelope, Item, Kind};
 use recado_whatsapp::signature::{self, AppSecrets, SignatureError, VerifiedBody};
 use recado_whatsapp::webhook::split::{Split, split};
@@ -75,6 +77,22 @@ impl TryFrom<AppDocument> for App {
         let previous = previous.filter(|secret| !secret.expose_secret().is_empty());
         Ok(Self { secrets: AppSecrets { current, previous }, verify_token })
     }
+}
+
+/// The app secrets that the environment names: the deployment's and the tenants' own, and a default app that stands
+/// in the environment itself.
+pub async fn apps_from_settings(secrets: Client) -> anyhow::Result<Vec<SecretDocument<Apps>>> {
+    let document = async |name| {
+        let id = required(name)?;
+        Ok::<_, anyhow::Error>(SecretDocument::load(secrets.clone(), id, Clock::system()).await?)
+    };
+    let (deployment, tenants) = tokio::try_join!(document("APPS_SECRET_ID"), document("TENANT_APPS_SECRET_ID"))?;
+    let mut apps = vec![deployment, tenants];
+    if let Some(app) = default_app()? {
+        let app = App::try_from(app).map_err(anyhow::Error::msg)?;
+        apps.push(SecretDocument::fixed(Apps::from([(DEFAULT_APP.to_owned(), app)]), Clock::system()));
+    }
+    Ok(apps)
 }
 
 /// The function and what it uses.

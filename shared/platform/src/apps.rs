@@ -4,7 +4,7 @@
 //! its secrets: the deployment's, which comes with the template, and the tenants', which the API changes.
 
 use crate::secret::{EditableSecret, SecretError};
-use crate::settings::{SettingError, first_of};
+use crate::settings::{SettingError, first_of, required};
 use aws_sdk_secretsmanager::Client;
 use recado_domain::ids::AppKey;
 use secrecy::{ExposeSecret, SecretString};
@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 
 /// How large a document may get: Secrets Manager takes 64 KiB.
 const MAX_BYTES: usize = 60 * 1024;
+
+/// How many apps a tenant has at most, so that none fills the document for all.
+pub const MAX_APPS: usize = 5;
 
 /// Apps by the name that each has in the webhook's path.
 pub type AppDocuments = BTreeMap<String, AppDocument>;
@@ -36,6 +39,9 @@ pub enum AppsError {
     /// Secrets Manager.
     #[error("the apps could not be changed")]
     Secret(#[from] SecretError),
+    /// The tenant has [`MAX_APPS`] already.
+    #[error("a tenant has at most {MAX_APPS} apps")]
+    TooMany,
     /// The document is full.
     #[error("no more apps fit into the document")]
     Full,
@@ -68,16 +74,17 @@ pub struct MetaApps {
 }
 
 impl MetaApps {
+    /// The documents that the environment names, with its default app if it has one.
+    pub fn from_settings(client: Client) -> Result<Self, SettingError> {
+        let (deployment, tenants) = (required("APPS_SECRET_ID")?, required("TENANT_APPS_SECRET_ID")?);
+        Ok(Self { default: default_app()?, ..Self::new(client, deployment, tenants) })
+    }
+
     /// The documents of these ids.
     pub fn new(client: Client, deployment: String, tenants: String) -> Self {
         let (deployment, tenants) =
             (EditableSecret::new(client.clone(), deployment), EditableSecret::new(client, tenants));
         Self { deployment, tenants, default: None }
-    }
-
-    /// With a default app, in case that the deployment's document has none.
-    pub fn with_default(self, default: Option<AppDocument>) -> Self {
-        Self { default, ..self }
     }
 
     /// The secrets of an app, as they are now; `None` if nobody registered it.
@@ -92,21 +99,36 @@ impl MetaApps {
     }
 
     /// Gives a tenant's app these secrets; `None` removes it. `change` says what becomes of those that it has.
+    /// Returns those that it has now.
     pub async fn change(
         &self,
         app: &AppKey,
         change: impl Fn(Option<AppDocument>) -> Option<AppDocument>,
-    ) -> Result<(), AppsError> {
+    ) -> Result<Option<AppDocument>, AppsError> {
         self.tenants
             .change(text, |apps: &mut AppDocuments| {
                 let known = apps.remove(app.as_str());
-                if let Some(document) = change(known) {
-                    apps.insert(app.as_str().to_owned(), document);
+                let is_new = known.is_none();
+                let kept = change(known);
+                if let Some(document) = &kept {
+                    let of_its_tenant = apps.keys().filter(|name| tenant_in(name) == tenant_in(app.as_str())).count();
+                    if is_new && of_its_tenant >= MAX_APPS {
+                        return Err(AppsError::TooMany);
+                    }
+                    apps.insert(app.as_str().to_owned(), document.clone());
+                    if text(apps).len() > MAX_BYTES {
+                        return Err(AppsError::Full);
+                    }
                 }
-                if text(apps).len() > MAX_BYTES { Err(AppsError::Full) } else { Ok(()) }
+                Ok(kept)
             })
             .await
     }
+}
+
+/// The part of an app's name that says whose it is.
+fn tenant_in(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(tenant, _)| tenant)
 }
 
 fn text(apps: &AppDocuments) -> String {

@@ -32,9 +32,9 @@ pub fn first_of(names: &[&'static str]) -> Option<String> {
     names.iter().find_map(|name| optional(name))
 }
 
-/// The version of the Graph API to call, under any of its names, if one is set.
-pub fn graph_version() -> Option<String> {
-    first_of(&["GRAPH_VERSION", "WHATSAPP_API_VERSION", "META_API_VERSION"])
+/// The version of the Graph API to call, under any of its names, or else this one.
+pub fn graph_version_or(default: &str) -> String {
+    first_of(&["GRAPH_VERSION", "WHATSAPP_API_VERSION", "META_API_VERSION"]).unwrap_or_else(|| default.to_owned())
 }
 
 #[cfg(test)]
