@@ -15,7 +15,7 @@ use recado_domain::personal::Personal;
 use recado_domain::policy::Policy;
 use recado_domain::tenant::Role;
 use recado_platform::vault::Purpose;
-use recado_store::{NewMember, NewTenant, Number, NumberStatus, Registered};
+use recado_store::{NewMember, NewTenant, Number, NumberStatus, Registered, Store};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -200,7 +200,7 @@ pub(crate) async fn register(
 /// The tenant is registered by now, so what goes wrong here does not undo it; `POST /config/test` tells of it.
 async fn begin_with(api: &Api, number: &Number, token: &SecretString) {
     let begun = async {
-        let Some(route) = api.store.route(&number.phone_number_id).await? else { return Ok(()) };
+        let Some(route) = Store::route(&api.store, &number.phone_number_id).await? else { return Ok(()) };
         trial::begin(api, &api.store.of_route(&route), number, token).await
     };
     if let Err::<(), ApiError>(error) = begun.await {
