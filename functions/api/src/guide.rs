@@ -91,7 +91,7 @@ pub(crate) struct WebhookView {
 /// The state of a tenant's connection, in short.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct StatusView {
+pub(crate) struct ConnectionView {
     /// Whether there is a number. Without one, messages can only be written by hand, through `wa.me` links.
     configured: bool,
     state: ConnectionState,
@@ -166,8 +166,8 @@ async fn webhook(api: &Api, store: &TenantStore) -> Result<WebhookView, ApiError
 }
 
 /// Whether the tenant is connected to Meta
-#[utoipa::path(get, path = "/status", responses((status = 200, description = "In short", body = StatusView)))]
-pub(crate) async fn status(State(api): State<Arc<Api>>, member: Member) -> Result<Json<StatusView>, ApiError> {
+#[utoipa::path(get, path = "/status", responses((status = 200, description = "In short", body = ConnectionView)))]
+pub(crate) async fn status(State(api): State<Arc<Api>>, member: Member) -> Result<Json<ConnectionView>, ApiError> {
     let numbers = member.store.connected_numbers().await?;
     let mut error = None;
     for kept in &numbers {
@@ -181,7 +181,7 @@ pub(crate) async fn status(State(api): State<Arc<Api>>, member: Member) -> Resul
         (None, false) => ConnectionState::Connected,
     };
     let phone_number = numbers.first().and_then(|kept| kept.number.display_phone_number.clone());
-    Ok(Json(StatusView { configured: !numbers.is_empty(), state, phone_number, error }))
+    Ok(Json(ConnectionView { configured: !numbers.is_empty(), state, phone_number, error }))
 }
 
 /// What keeps a number from working, as far as is known without asking Meta.
