@@ -387,6 +387,9 @@ async fn everything(stack: &Stack) -> Vec<String> {
 #[tokio::test]
 async fn a_number_belongs_to_one_tenant_and_stays_in_quarantine_when_it_is_given_back() {
     let (owner, other) = (Newcomer::new().await, Newcomer::new().await);
+    let unlisted = owner.connect(json!({"phoneNumberId": other.number})).await;
+    assert_eq!(code(&unlisted), (422, "NUMBER_NOT_LISTED"), "Graph does not list it under the account");
+    assert_eq!(owner.get("/config").await["numbers"], json!([]), "so it is not connected");
     assert_eq!(owner.connect(json!({})).await.status, 200);
     let theirs = json!({"phoneNumberId": owner.number, "wabaId": owner.waba});
     assert_eq!(
@@ -427,7 +430,8 @@ async fn after_the_quarantine_somebody_else_gets_the_number_and_what_waited_for_
     let heir = lab.store.of_member(&membership);
     let known = former.number(&lab.number).await.unwrap().unwrap();
     let number = Number { waba_id: WabaId::parse("777").unwrap(), status: NumberStatus::Active, ..known };
-    assert_eq!(heir.connect_once(&number, None, lab.now()).await.unwrap(), Connected::Taken);
+    let taken = heir.connect_once(&number, None, lab.now()).await.unwrap();
+    assert_eq!(taken, Connected::Taken, "a number that is somebody else's");
 
     let until = former.release(&lab.number, lab.now()).await.unwrap().expect("it is the tenant's");
     assert_eq!(until.duration_since(lab.now()), QUARANTINE);
@@ -436,7 +440,8 @@ async fn after_the_quarantine_somebody_else_gets_the_number_and_what_waited_for_
     assert_eq!(lab.store.parked(&waiting).await.unwrap().len(), 1, "what comes for a number that nobody has, waits");
 
     lab.pass(QUARANTINE - SignedDuration::from_secs(1));
-    assert_eq!(heir.connect_once(&number, None, lab.now()).await.unwrap(), Connected::Quarantined(until));
+    let early = heir.connect_once(&number, None, lab.now()).await.unwrap();
+    assert_eq!(early, Connected::Quarantined(until), "a second before the quarantine ends");
     lab.pass(SignedDuration::from_secs(1));
     assert_eq!(heir.connect_once(&number, None, lab.now()).await.unwrap(), Connected::Done);
     assert_eq!(lab.store.route(&lab.number).await.unwrap().unwrap().tenant(), heir.tenant());
