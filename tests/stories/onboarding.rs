@@ -257,6 +257,16 @@ async fn what_meta_cannot_answer_now_registers_nothing_and_is_not_called_refused
 }
 
 #[tokio::test]
+async fn a_meta_that_is_slow_is_given_up_before_the_function_s_time_ends() {
+    let newcomer = Newcomer::new().await;
+    let slow = json!({"id": newcomer.waba, "on": "phone_numbers", "kind": "delay", "millis": 9_000, "count": 2});
+    newcomer.stack.control_post("/faults", &slow).await;
+    let answer = newcomer.connect(json!({})).await;
+    assert_eq!(code(&answer), (502, "UNAVAILABLE"), "{}", answer.body);
+    assert_eq!(newcomer.get("/config").await["numbers"], json!([]), "nothing is half-connected");
+}
+
+#[tokio::test]
 async fn many_numbers_are_tried_at_the_same_time() {
     let newcomer = Newcomer::new().await;
     let mut accounts = Vec::new();

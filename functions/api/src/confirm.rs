@@ -20,9 +20,25 @@ const MAX_ACCOUNTS: usize = 10;
 /// The permission that names the accounts which a token is for.
 const MESSAGING: &str = "whatsapp_business_messaging";
 
+/// How long Graph may take. What follows once the number is connected has to fit into the function's time, too.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a caller is told who may ask again.
+const ASK_AGAIN: &str = "Graph could not be asked; try again in a moment";
+
 /// Finds a number at Graph, in the account that it is said to belong to or, if none is said, in those of the
 /// token.
 pub(crate) async fn confirm(
+    graph: &Graph,
+    token: &SecretString,
+    number: &PhoneNumberId,
+    waba: Option<&WabaId>,
+) -> Result<(WabaId, BusinessNumber), ApiError> {
+    let found = tokio::time::timeout(PATIENCE, find(graph, token, number, waba)).await;
+    found.unwrap_or_else(|late| Err(ApiError::unavailable(StatusCode::BAD_GATEWAY, ASK_AGAIN, &late)))
+}
+
+async fn find(
     graph: &Graph,
     token: &SecretString,
     number: &PhoneNumberId,
@@ -94,8 +110,6 @@ fn unconfirmed(error: CallError) -> ApiError {
             let message = format!("accessToken: Graph refused to list the account's numbers (code {})", error.code);
             ApiError::refused("GRAPH_REFUSED", message)
         }
-        error => {
-            ApiError::unavailable(StatusCode::BAD_GATEWAY, "Graph could not be asked; try again in a moment", &error)
-        }
+        error => ApiError::unavailable(StatusCode::BAD_GATEWAY, ASK_AGAIN, &error),
     }
 }
