@@ -18,9 +18,20 @@ pub(crate) struct State(BTreeMap<String, Item>);
 /// What only counts or dates the writes, in whatever item.
 ///
 /// `since` of an identity is when it was seen first by whoever wrote it: it only has to be before a change of
-/// hands.
-const BOOKKEEPING: [&str; 10] =
-    ["rev", "updatedAt", "createdAt", "parkedAt", "replayedAt", "times", "expiresAt", "dueSk", "since", "linkRev"];
+/// hands. `former` is whoever had it by then.
+const BOOKKEEPING: [&str; 11] = [
+    "rev",
+    "updatedAt",
+    "createdAt",
+    "parkedAt",
+    "replayedAt",
+    "times",
+    "expiresAt",
+    "dueSk",
+    "since",
+    "former",
+    "linkRev",
+];
 
 impl State {
     /// The state of a table. Of events that were received from `anew` on (in milliseconds since 1970), which are

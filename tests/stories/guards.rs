@@ -1,7 +1,7 @@
 //! The guards that the chaos driver holds up.
 //!
 //! `tests/guards/` has a patch for each, which takes it away, so that `cargo xtask chaos` fails; the README says how to
-//! see that, and of which guard one run is not enough.
+//! see that.
 
 use recado_testkit::template::repository;
 use std::process::Command;

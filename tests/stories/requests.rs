@@ -14,7 +14,7 @@ use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::personal::Personal;
 use recado_domain::policy::Policy;
 use recado_domain::tenant::Role;
-use recado_domain::throttle::Rate;
+use recado_domain::throttle::{Rate, Taken};
 use recado_ingest::Replay;
 use recado_platform::apps::MetaApps;
 use recado_platform::bucket::Bucket;
@@ -58,6 +58,12 @@ async fn the_same_request_under_the_same_key_has_one_effect_and_another_one_is_r
         assert_eq!((odd.status, code(&odd)), (400, "INVALID_REQUEST"), "a key of {} characters", key.len());
     }
     assert_eq!(tenant.messages(&conversation).await.len(), 3, "the customer's, and one for each key that was good");
+
+    // What was there before is noted as well.
+    let existing = post_as(&tenant, &tenant.agent, &path, "k3", &text("c1")).await;
+    assert_eq!((existing.status, &existing.body["id"]), (202, &first.body["id"]));
+    let other = post_as(&tenant, &tenant.agent, &path, "k3", &text("c5")).await;
+    assert_eq!((other.status, code(&other)), (422, "IDEMPOTENCY_KEY_REUSED"), "under the key of what was there before");
 
     // A replay is noted as well, though its effect is on a queue.
     let replay = post_as(&tenant, &tenant.admin, "/webhook-logs/replay", "k2", &json!({})).await;
@@ -246,6 +252,18 @@ async fn whoever_registers_a_tenant_may_give_it_the_number_that_the_deployment_n
     assert_eq!(json!(route.tenant()), given.body["tenantId"], "whose the number is");
     let again = register(&named, json!({})).await;
     assert_eq!((again.status, code(&again)), (409, "NUMBER_TAKEN"), "it has one tenant, like any other");
+}
+
+#[tokio::test]
+async fn a_clock_that_was_wrong_once_shuts_nobody_out() {
+    let lab = Lab::new().await;
+    let (tenant, rate) = (lab.tenant().await, Rate::per_second(5));
+    let wrong = lab.now() + SignedDuration::from_hours(10);
+    assert_eq!(tenant.take_tokens(1, rate, true, wrong).await.unwrap(), Taken::Granted);
+    for seems_full in [true, false] {
+        let taken = tenant.take_tokens(1, rate, seems_full, lab.now()).await.unwrap();
+        assert_eq!(taken, Taken::Granted, "shut out until the time that the wrong clock wrote");
+    }
 }
 
 #[tokio::test]

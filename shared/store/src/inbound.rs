@@ -120,6 +120,8 @@ struct Effect<'a> {
     window: Option<Timestamp>,
     /// The last advertisement that they tell of.
     referral: Option<Referred>,
+    /// When the customer wrote the last of those that they wrote themselves.
+    seen: Option<Timestamp>,
 }
 
 impl<'a> Effect<'a> {
@@ -133,6 +135,10 @@ impl<'a> Effect<'a> {
             unread: all().filter(|message| message.origin.is_none()).count() as u64,
             window: last_act.map(window::expiry),
             referral: all().filter_map(referred).max_by_key(|referred| referred.order),
+            seen: all()
+                .filter(|message| message.direction == Direction::Inbound)
+                .map(|message| message.timestamp)
+                .max(),
         }
     }
 }
@@ -204,19 +210,27 @@ impl TenantStore {
                 recorded[place] = Some(Recorded::AlreadyStored);
             }
         }
-        let latest = messages.iter().map(|message| message.timestamp).max().unwrap_or(now);
-        let mut person = None;
+        let mut person: Option<Person> = None;
         let mut belief = Belief::Ordinary;
         for surprise in 0..SURPRISES {
             if surprise > 1 {
                 pause(surprise).await;
             }
-            let open: Vec<usize> = (0..messages.len()).filter(|place| recorded[*place].is_none()).collect();
+            let mut open: Vec<usize> = (0..messages.len()).filter(|place| recorded[*place].is_none()).collect();
             let Some(first) = open.first() else { break };
-            let who = match person.take() {
+            let with = |open: &[usize]| open.iter().map(|place| (ids[*place], &messages[*place])).collect::<Vec<_>>();
+            let latest = open.iter().map(|place| messages[*place].timestamp).max().unwrap_or(now);
+            let mut who = match person.take().filter(|who| who.parts_at.is_none()) {
                 Some(who) => who,
-                None => self.person(&batch.sender, ids[*first], latest).await?,
+                None => self.person(&batch.sender, ids[*first], latest, Effect::of(&with(&open)).seen).await?,
             };
+            // Whoever had the phone before has written the older ones. They come first, and the others next.
+            let is_older = |place: &usize| who.parts_at.is_some_and(|parting| messages[*place].timestamp <= parting);
+            let older: Vec<usize> = open.iter().copied().filter(is_older).collect();
+            if let (Some(first), Some(parting), true) = (older.first(), who.parts_at, older.len() < open.len()) {
+                who = self.person(&batch.sender, ids[*first], parting, Effect::of(&with(&older)).seen).await?;
+                open = older;
+            }
             if let Some(twin) = who.twin {
                 self.merge_twins(who.contact, twin, now).await?;
                 continue;
@@ -230,8 +244,7 @@ impl TenantStore {
             let who = if begins { self.stored(who).await? } else { who };
             let conversation = ConversationId::between(who.contact, &batch.number);
 
-            let fresh: Vec<(MessageId, &NewMessage)> =
-                open.iter().map(|place| (ids[*place], &messages[*place])).collect();
+            let fresh = with(&open);
             let mut writes = Vec::with_capacity(2 * fresh.len() + 6);
             for (id, message) in &fresh {
                 writes.extend(self.message_writes(conversation, *id, message, now));
@@ -265,6 +278,7 @@ impl TenantStore {
                 Outcome::Done => {
                     open.into_iter().for_each(|place| recorded[place] = Some(Recorded::Stored));
                     self.match_new_phone(&who, now).await?;
+                    belief = Belief::Ordinary;
                 }
                 Outcome::Refused(verdicts) => {
                     let (of_messages, rest) = verdicts.split_at(2 * fresh.len());
@@ -396,9 +410,9 @@ impl TenantStore {
         assignee: Option<&Assignee>,
         now: Timestamp,
     ) -> TransactWriteItem {
-        let Effect { newest, unread, window, referral } = effect;
+        let Effect { newest, unread, window, referral, seen } = effect;
         let id = ConversationId::between(person.contact, &batch.number);
-        let phone_seen_at = batch.sender.wa_id.as_ref().map(|_| newest.timestamp);
+        let phone_seen_at = seen.filter(|_| batch.sender.wa_id.is_some());
         let assigned_to_id = assignee.map(|assignee| assignee.user.clone());
 
         if matches!(belief, Belief::Absent) {
@@ -454,8 +468,8 @@ impl TenantStore {
             Belief::Ordinary | Belief::Absent => {
                 change = change.when(PRESENT).when("attribute_not_exists(#mergedInto)").when("#lastOrder < :lastOrder");
                 // Whoever takes the phone from them takes it from here.
-                if person.holds_phone() {
-                    change = change.when("attribute_exists(#contact.#waId)");
+                if let Some(phone) = batch.sender.wa_id.as_ref().filter(|_| person.holds_phone()) {
+                    change = change.when("#contact.#waId = :holds").value(":holds", phone);
                 }
                 if unread > 0 {
                     change = change.when("#status = :status");

@@ -216,6 +216,12 @@ impl Customer {
         }
     }
 
+    /// Whether a webhook tells of what they wrote first, or first from their new number.
+    pub(super) fn is_first(&self, event: &Event) -> bool {
+        let firsts = self.moves.iter().flat_map(|(_, after)| [0, after + 1]);
+        firsts.into_iter().any(|place| event.item["id"] == self.texts[place].wamid)
+    }
+
     /// Whether they change their number.
     pub(in crate::chaos) const fn moves(&self) -> bool {
         self.moves.is_some()

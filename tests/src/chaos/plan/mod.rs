@@ -56,8 +56,8 @@ const CHANGED: f64 = 0.2;
 /// After one of so many messages the business writes on its phone.
 const ECHOED: f64 = 0.1;
 
-/// What somebody who changes their number says comes within so much of the whole, in any order: several workers meet
-/// the same person while two contacts become one.
+/// What somebody who changes their number says comes within so much of the whole, in any order, once they are known by
+/// both numbers: several workers meet the same person while two contacts become one.
 const BURST: f64 = 0.01;
 
 /// One of so many events cannot be understood.
@@ -101,7 +101,13 @@ impl Plan {
         for customer in &customers {
             let burst = customer.moves().then(|| random.random::<f64>());
             for event in customer.events() {
-                events.push((burst.map_or(random.random(), |burst| burst + BURST * random.random::<f64>()), event));
+                let any = random.random::<f64>();
+                let place = match burst {
+                    Some(burst) if customer.is_first(&event) => burst * any,
+                    Some(burst) => burst + BURST * any,
+                    None => any,
+                };
+                events.push((place, event));
             }
         }
         let mut duplicates = 0;
@@ -123,7 +129,8 @@ impl Plan {
             let tenant = random.random_range(0..occupants.len());
             events.push((random.random(), Event { tenant, field: "messages", list: "messages", item }));
         }
-        events.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        // The last first: they are taken off the end.
+        events.sort_by(|(one, _), (other, _)| other.total_cmp(one));
         let events = events.into_iter().map(|(_, event)| event).collect();
         Self { customers, bodies: into_bodies(events, occupants, &mut random), duplicates, malformed }
     }
