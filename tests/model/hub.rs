@@ -85,7 +85,7 @@ impl Hub {
             Janitor { store: store.clone(), outbound: queue("outbound"), media: queue("media"), clock: clock.clone() };
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let webhook = Webhook {
-            apps: SecretDocument::load(secrets, "apps".to_owned(), clock.clone()).await.unwrap(),
+            apps: vec![SecretDocument::load(secrets, "apps".to_owned(), clock.clone()).await.unwrap()],
             messages: queue("messages"),
             statuses: queue("statuses"),
             account: queue("account"),

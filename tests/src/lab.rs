@@ -455,14 +455,14 @@ pub fn registration(tenant: TenantId, home: Home, encrypted_token: Vec<u8>, peop
     NewTenant {
         id: tenant,
         name: format!("Laboratorio {tenant}"),
-        number: Number {
+        number: Some(Number {
             phone_number_id: home.number,
             waba_id: home.waba,
             app: home.app,
             status: NumberStatus::Active,
             encrypted_token,
             display_phone_number: Some("+54 9 11 5000-1234".to_owned()),
-        },
+        }),
         members: people.iter().map(member).collect(),
         policy: Policy::default(),
     }

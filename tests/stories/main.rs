@@ -18,6 +18,7 @@ mod ingest;
 mod logs;
 mod media;
 mod metrics;
+mod onboarding;
 mod people;
 mod preferences;
 mod quiet;

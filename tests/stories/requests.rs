@@ -5,9 +5,9 @@ use api::auth::TokenVerifier;
 use api::cursor::CursorKey;
 use api::throttle::Throttle;
 use api::user_pool::UserPool;
-use api::{Api, router};
+use api::{Api, DeploymentNumber, router};
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
@@ -17,6 +17,7 @@ use recado_domain::policy::Policy;
 use recado_domain::tenant::Role;
 use recado_domain::throttle::{Rate, Taken};
 use recado_ingest::Replay;
+use recado_platform::apps::MetaApps;
 use recado_platform::bucket::Bucket;
 use recado_platform::intake::IntakeBucket;
 use recado_platform::queue::Queue;
@@ -119,11 +120,22 @@ async fn a_key_is_forgotten_after_a_day() {
 
 /// An instance of the API on the lab's table, which lets a tenant ask so many times a second.
 pub(crate) fn instance(lab: &Lab, rate: Rate) -> Router {
+    router(parts(lab, rate))
+}
+
+fn parts(lab: &Lab, rate: Rate) -> Api {
     let (stack, config) = (&lab.stack, lab.stack.sdk_config());
     let queue = || Queue::new(aws_sdk_sqs::Client::new(&config), "nowhere".to_owned());
-    router(Api {
+    Api {
         store: lab.store.clone(),
         vault: Vault::new(aws_sdk_kms::Client::new(&config), lab.key().to_owned(), lab.clock()),
+        apps: MetaApps::new(
+            aws_sdk_secretsmanager::Client::new(&config),
+            format!("{}/apps", stack.aws.stack_name),
+            format!("{}/tenant-apps", stack.aws.stack_name),
+        ),
+        deployment_number: None,
+        public_url: stack.api_url.clone(),
         bucket: Bucket::new(&config, stack.aws.media_bucket.clone().unwrap()),
         graph: Graph::new(&stack.meta.graph_url, "v26.0").unwrap(),
         tokens: TokenVerifier::new(
@@ -139,7 +151,7 @@ pub(crate) fn instance(lab: &Lab, rate: Rate) -> Router {
         replay: Replay { store: lab.store.clone(), messages: queue(), statuses: queue(), account: queue() },
         intake: IntakeBucket::new(&config, stack.aws.intake_bucket.as_str()),
         clock: lab.clock(),
-    })
+    }
 }
 
 /// Somebody of a tenant of their own: their access token.
@@ -150,14 +162,14 @@ pub(crate) async fn agent_of_a_new_tenant(lab: &Lab) -> String {
     let new = NewTenant {
         id: TenantId::from_bits(rand::random()),
         name: "Cuento".to_owned(),
-        number: Number {
+        number: Some(Number {
             phone_number_id: PhoneNumberId::parse(&id).unwrap(),
             waba_id: WabaId::parse(&id).unwrap(),
             app: AppKey::parse("default").unwrap(),
             status: NumberStatus::Active,
             encrypted_token: vec![1],
             display_phone_number: None,
-        },
+        }),
         members: vec![NewMember {
             user: UserId::parse(user).unwrap(),
             role: Role::Agent,
@@ -200,6 +212,48 @@ async fn a_tenant_that_asks_too_often_is_told_when_to_ask_again_over_all_instanc
 
     lab.pass(SignedDuration::from_secs(1));
     assert_eq!(inbox(&instances[1], &busy).await.status(), StatusCode::OK, "and asking again then helps");
+}
+
+#[tokio::test]
+async fn whoever_registers_a_tenant_may_give_it_the_number_that_the_deployment_names_and_nobody_else_gets_it() {
+    let lab = Lab::new().await;
+    let (number, waba) = (fresh_digits(), fresh_digits());
+    let token = format!("deployment-token-{number}");
+    let at_meta = json!({"phone_number_id": number, "waba_id": waba, "token": token});
+    lab.stack.control_put("/numbers", &at_meta).await;
+    let deployment_number = DeploymentNumber {
+        phone_number_id: PhoneNumberId::parse(&number).unwrap(),
+        waba_id: None,
+        access_token: token.as_str().into(),
+    };
+    let named = router(Api { deployment_number: Some(deployment_number), ..parts(&lab, Rate::per_second(50)) });
+    let unnamed = instance(&lab, Rate::per_second(50));
+    let admin = deployment_admin().await;
+    let register = async |instance: &Router, change: Value| {
+        let mut body = json!({"name": "Cuento", "deploymentNumber": true,
+            "members": [{"userId": fresh_digits(), "email": "u@x.example", "name": "U", "role": "admin"}]});
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let request = Request::post("/api/whatsapp/tenants").header("authorization", format!("Bearer {admin}"));
+        let answer = instance.clone().oneshot(request.body(Body::from(body.to_string())).unwrap()).await.unwrap();
+        let status = answer.status().as_u16();
+        let text = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        assert!(!String::from_utf8_lossy(&text).contains(&token), "the deployment's token came back");
+        Answer { status, body: serde_json::from_slice(&text).unwrap() }
+    };
+    let refused = register(&unnamed, json!({})).await;
+    assert_eq!((refused.status, code(&refused)), (422, "NO_DEPLOYMENT_NUMBER"));
+    let both = register(&named, json!({"phoneNumberId": number, "accessToken": token})).await;
+    assert_eq!((both.status, code(&both)), (400, "INVALID_REQUEST"), "either this number or another");
+    let without = register(&named, json!({"deploymentNumber": false})).await;
+    assert_eq!((without.status, &without.body["phoneNumberId"]), (201, &Value::Null), "only who asks for it gets it");
+
+    let given = register(&named, json!({})).await;
+    assert_eq!((given.status, &given.body["phoneNumberId"]), (201, &json!(number)), "{}", given.body);
+    assert_eq!(given.body["wabaId"], waba, "the account of its token");
+    let route = lab.store.route(&PhoneNumberId::parse(&number).unwrap()).await.unwrap().unwrap();
+    assert_eq!(json!(route.tenant()), given.body["tenantId"], "whose the number is");
+    let again = register(&named, json!({})).await;
+    assert_eq!((again.status, code(&again)), (409, "NUMBER_TAKEN"), "it has one tenant, like any other");
 }
 
 #[tokio::test]

@@ -192,7 +192,7 @@ fn only_who_talks_to_meta_for_a_tenant_decrypts_tokens_and_the_webhook_cannot_to
         let roles = of_type(&template, "AWS::IAM::Role").filter(|(_, role)| role.to_string().contains(action));
         roles.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
     };
-    assert_eq!(may("\"kms:Decrypt\""), ["MediaRole", "OutboundRole"]);
+    assert_eq!(may("\"kms:Decrypt\""), ["ApiRole", "MediaRole", "OutboundRole"]);
     assert_eq!(may("\"kms:Encrypt\""), ["ApiRole"]);
     let reach = |action: &str, bucket: &str| {
         let roles = of_type(&template, "AWS::IAM::Role").filter(|(_, role)| {
@@ -204,6 +204,11 @@ fn only_who_talks_to_meta_for_a_tenant_decrypts_tokens_and_the_webhook_cannot_to
         });
         roles.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
     };
+    // What webhooks are verified with, the webhook reads, and only the API changes: that of the tenants.
+    assert_eq!(reach("secretsmanager:GetSecretValue", "/apps-??????"), ["ApiRole", "WebhookRole"]);
+    assert_eq!(reach("secretsmanager:GetSecretValue", "/tenant-apps-??????"), ["ApiRole", "WebhookRole"]);
+    assert_eq!(reach("secretsmanager:PutSecretValue", "/tenant-apps-??????"), ["ApiRole"]);
+    assert_eq!(reach("secretsmanager:PutSecretValue", "/apps-??????"), [""; 0]);
     assert_eq!(reach("s3:PutObject", "MediaBucket"), ["MediaRole"]);
     assert_eq!(reach("s3:GetObject", "MediaBucket"), ["ApiRole"]);
     let workers = ["AccountRole", "InboundRole", "StatusRole"];

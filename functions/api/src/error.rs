@@ -10,9 +10,11 @@ use axum::response::{IntoResponse, Response};
 use jiff::SignedDuration;
 use lambda_http::RequestExt;
 use recado_ingest::ReplayError;
+use recado_platform::apps::AppsError;
 use recado_platform::bucket::BucketError;
 use recado_platform::intake::IntakeError;
 use recado_platform::metrics::{self, Metric};
+use recado_platform::secret::SecretError;
 use recado_platform::telemetry;
 use recado_platform::vault::VaultError;
 use recado_store::{Earlier, StoreError};
@@ -149,6 +151,22 @@ impl From<UserPoolError> for ApiError {
             UserPoolError::Address => Self::invalid("email", "is no address with which somebody can sign in"),
             UserPoolError::Request { transient: false, .. } => Self::internal(telemetry::chain(&error)),
             error => Self::unavailable(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment", &error),
+        }
+    }
+}
+
+impl From<SecretError> for ApiError {
+    fn from(error: SecretError) -> Self {
+        Self::unavailable(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment", &error)
+    }
+}
+
+impl From<AppsError> for ApiError {
+    fn from(error: AppsError) -> Self {
+        match error {
+            AppsError::Secret(error) => error.into(),
+            error @ AppsError::TooMany => Self::conflict("TOO_MANY_APPS", error.to_string()),
+            AppsError::Full => Self::conflict("TOO_MANY_APPS", "the deployment cannot take more apps"),
         }
     }
 }

@@ -14,15 +14,20 @@
 //! answer, the operator's in the log, under the same request id.
 
 mod api_keys;
+mod apps;
 pub mod auth;
+mod config;
+mod confirm;
 mod contacts;
 mod conversations;
 pub mod cursor;
 mod customers;
+mod deployment;
 pub mod error;
 mod event_views;
 mod events;
 mod extract;
+mod guide;
 mod media;
 mod messages;
 mod once;
@@ -30,9 +35,13 @@ mod openapi;
 mod operations;
 mod people;
 mod tenants;
+mod test_message;
 pub mod throttle;
+mod trial;
 pub mod user_pool;
 mod version;
+
+pub use crate::deployment::DeploymentNumber;
 
 use crate::auth::TokenVerifier;
 use crate::cursor::CursorKey;
@@ -45,6 +54,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use recado_ingest::Replay;
+use recado_platform::apps::MetaApps;
 use recado_platform::bucket::Bucket;
 use recado_platform::clock::Clock;
 use recado_platform::intake::IntakeBucket;
@@ -64,6 +74,12 @@ pub struct Api {
     pub store: Store,
     /// Seals the tenants' tokens.
     pub vault: Vault,
+    /// The Meta apps whose webhooks are taken.
+    pub apps: MetaApps,
+    /// The number that the deployment itself names, if it does.
+    pub deployment_number: Option<DeploymentNumber>,
+    /// Where the HTTP API is reached, for links to it: `https://…`, without a path.
+    pub public_url: String,
     /// Where files are.
     pub bucket: Bucket,
     /// Meta, for management calls only.
@@ -123,6 +139,19 @@ fn operations<O: Operations>(to: O) -> O {
         api_keys::add,
         api_keys::revoke,
         tenants::register,
+        config::show,
+        config::connect,
+        config::change,
+        config::release,
+        trial::test,
+        test_message::send,
+        guide::show,
+        guide::status,
+        apps::list,
+        apps::add,
+        apps::rotate,
+        apps::settle,
+        apps::remove,
     );
     // A tenant's own events, and those that are nobody's.
     events_of(events_of(to, ""), "/deployment")

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | tenant by id | get `TENANT#t` / `TENANT` |
 //! | a tenant's numbers and their tokens | query `TENANT#t` / `NUMBER#…` |
+//! | a tenant's own Meta apps | query `TENANT#t` / `APP#…` |
 //! | what a tenant has decided | get `TENANT#t` / `POLICY` |
 //! | a tenant's people, and who of them is online | query `TENANT#t` / `MEMBER#…`, then their memberships |
 //! | tenant by phone number id | get `NUMBER#n` / `ROUTE` |
+//! | who gave a number back, and until when nobody else gets it | get `NUMBER#n` / `QUARANTINE` |
 //! | tenants by WhatsApp Business account | query `WABA#w` / `TENANT#…` |
 //! | what was told of an account, its restrictions included | query `TENANT#t` / `ACCOUNT#w#…` |
 //! | the last events about a tenant's accounts and numbers, by field | query `TENANT#t#NOTICES` / `NOTICE#…` |
@@ -44,7 +46,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use recado_domain::contact::Address;
 use recado_domain::customer::MatchOn;
 use recado_domain::ids::{
-    ApiKeyId, ContactId, ConversationId, CustomerId, MessageId, PhoneNumberId, TenantId, UserId, WabaId,
+    ApiKeyId, AppKey, ContactId, ConversationId, CustomerId, MessageId, PhoneNumberId, TenantId, UserId, WabaId,
 };
 use recado_domain::order::MessageOrder;
 use recado_domain::status::Fact;
@@ -101,6 +103,8 @@ pub(crate) const MATCH: &str = "MATCH";
 pub(crate) const FORMERLY: &str = "FORMERLY#";
 /// The sort key prefix of a tenant's numbers.
 pub(crate) const NUMBERS: &str = "NUMBER#";
+/// The sort key prefix of a tenant's own Meta apps.
+pub(crate) const APPS: &str = "APP#";
 /// The sort key prefix of a tenant's templates.
 pub(crate) const TEMPLATES: &str = "TEMPLATE#";
 /// The sort key prefix of the last events about a tenant's accounts and numbers.
@@ -135,6 +139,14 @@ impl Key {
 
     pub(crate) fn route(number: &PhoneNumberId) -> Self {
         Self::new(format!("NUMBER#{}", number.as_str()), "ROUTE")
+    }
+
+    pub(crate) fn quarantine(number: &PhoneNumberId) -> Self {
+        Self { sk: "QUARANTINE".to_owned(), ..Self::route(number) }
+    }
+
+    pub(crate) fn app(tenant: TenantId, app: &AppKey) -> Self {
+        Self { sk: format!("{APPS}{}", app.as_str()), ..Self::tenant(tenant) }
     }
 
     pub(crate) fn waba(waba: &WabaId, tenant: TenantId) -> Self {

@@ -15,7 +15,8 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::RsaKeyPair;
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::Request;
+use axum::extract::Path;
+use axum::http::{Request, StatusCode};
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rand::RngExt;
@@ -23,6 +24,7 @@ use rand::rngs::StdRng;
 use recado_domain::ids::{ApiKeyId, ContactId, ConversationId, CustomerId, MessageId, TenantId};
 use recado_domain::throttle::Rate;
 use recado_ingest::Replay;
+use recado_platform::apps::MetaApps;
 use recado_platform::bucket::Bucket;
 use recado_platform::intake::IntakeBucket;
 use recado_platform::queue::Queue;
@@ -91,6 +93,14 @@ const GIVING: &[(&str, &str)] = &[("id", "user"), ("tenantId", "tenant")];
 const KEYING: &[(&str, &str)] = &[("tenantId", "tenant"), ("createdById", "user"), ("id", "key")];
 const BEING: &[(&str, &str)] = &[("userId", "user"), ("tenantId", "tenant")];
 
+const CONNECTING: &[(&str, &str)] =
+    &[("phoneNumberId", "number"), ("wabaId", "waba"), ("appId", "app"), ("tenantId", "tenant")];
+const DECIDING: &[(&str, &str)] = &[("tenantId", "tenant"), ("phoneNumberId", "number")];
+const TESTING: &[(&str, &str)] = &[("phoneNumberId", "number"), ("tenantId", "tenant")];
+const MESSAGING: &[(&str, &str)] = &[("to", "phone"), ("phoneNumberId", "number"), ("tenantId", "tenant")];
+const ADDING_APP: &[(&str, &str)] = &[("id", "app"), ("tenantId", "tenant")];
+const ROTATING: &[(&str, &str)] = &[("tenantId", "tenant"), ("id", "app")];
+
 /// Every route of the API. One that is missing here fails [`every_route_is_tried`].
 const ROUTES: &[Route] = &[
     get("/conversations", ""),
@@ -113,6 +123,19 @@ const ROUTES: &[Route] = &[
     post("/api-keys", "", KEYING),
     delete("/api-keys/{id}", "key"),
     of_deployment(post("/tenants", "", REGISTERING)),
+    get("/config", ""),
+    post("/config", "", CONNECTING),
+    patch("/config", "", DECIDING),
+    delete("/config", ""),
+    post("/config/test", "", TESTING),
+    post("/config/test-message", "", MESSAGING),
+    get("/config/guide", ""),
+    get("/status", ""),
+    get("/config/apps", ""),
+    post("/config/apps", "", ADDING_APP),
+    post("/config/apps/{id}/secret", "app", ROTATING),
+    delete("/config/apps/{id}/previous-secret", "app"),
+    delete("/config/apps/{id}", "app"),
     get("/webhook-logs", ""),
     get("/webhook-logs/{id}", "event"),
     post("/webhook-logs/{id}/replay", "event", &[]),
@@ -166,14 +189,33 @@ struct Attempt {
     foreign: BTreeSet<String>,
 }
 
-fn api(town: &Town, keys: &JwkSet) -> Api {
+/// A Meta that lists every number of the town under its own account, whoever asks with whatever token. So nothing
+/// but the hub itself keeps the tenants apart.
+async fn careless_meta() -> String {
+    let listed = async |Path((_, waba)): Path<(String, String)>| {
+        let place = waba.strip_prefix("20987654").and_then(|rest| rest.strip_suffix("0002"));
+        let numbers = place.map(|place| json!({"id": format!("10987654{place}0001")})).into_iter();
+        axum::Json(json!({"data": numbers.collect::<Vec<_>>()}))
+    };
+    let refused = async || (StatusCode::BAD_REQUEST, axum::Json(json!({"error": {"code": 100, "message": "no"}})));
+    let meta = Router::new().route("/{version}/{waba}/phone_numbers", axum::routing::get(listed)).fallback(refused);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, meta).await.unwrap() });
+    url
+}
+
+fn api(town: &Town, keys: &JwkSet, meta: &str) -> Api {
     let config = town.hub.config();
     let queue = |name: &str| Queue::new(aws_sdk_sqs::Client::new(config), format!("http://aws.invalid/0/{name}"));
     Api {
         store: town.hub.store.clone(),
         vault: Vault::new(aws_sdk_kms::Client::new(config), "key".to_owned(), town.hub.clock()),
         bucket: Bucket::new(config, "media".to_owned()),
-        graph: Graph::new("http://127.0.0.1:9", "v26.0").unwrap(),
+        graph: Graph::new(meta, "v26.0").unwrap(),
+        apps: MetaApps::new(aws_sdk_secretsmanager::Client::new(config), "apps".to_owned(), "tenant-apps".to_owned()),
+        deployment_number: None,
+        public_url: "https://hub.example".to_owned(),
         tokens: TokenVerifier::new("us-east-1", "pool", "client", Some("http://cognito.invalid"))
             .unwrap()
             .with_keys(keys),
@@ -201,12 +243,23 @@ impl Desk {
         let mut jwk = Jwk::from_encoding_key(&key, Algorithm::RS256).unwrap();
         jwk.common.key_id = Some("key".to_owned());
         let town = Town::new(tenants).await;
-        let router = router(api(&town, &JwkSet { keys: vec![jwk] }));
+        let router = router(api(&town, &JwkSet { keys: vec![jwk] }, &careless_meta().await));
         let mut desk = Self { town, router, key };
+        desk.register_apps().await;
         desk.enter_customers().await;
         desk.make_keys().await;
         desk.collect_cursors().await;
         desk
+    }
+
+    /// Lets every tenant have a Meta app of its own.
+    async fn register_apps(&self) {
+        for place in 0..self.town.tenants.len() {
+            let app = json!({"id": self.town.tenants[place].ids["app"][0], "appSecret": format!("secreto-{place:02}")});
+            let token = self.token_of(place, 0);
+            let (status, body) = self.ask("POST", "/config/apps", Some(&token), None, Some(&app)).await;
+            assert_eq!(status, 201, "an app of tenant {place}: {body}");
+        }
     }
 
     /// Lets every tenant have customers.
@@ -337,6 +390,7 @@ impl Desk {
                     "number",
                     "client",
                     "key",
+                    "app",
                 ];
                 let kind = if random.random_bool(0.8) { route.id } else { kinds[random.random_range(0..kinds.len())] };
                 let (id, is_foreign) = pick(kind, random);
@@ -430,7 +484,7 @@ impl Desk {
         let ids = other
             .ids
             .iter()
-            .filter(|(of, _)| !matches!(**of, "client" | "group" | "template"))
+            .filter(|(of, _)| !matches!(**of, "client" | "group" | "template" | "app"))
             .flat_map(|(_, ids)| ids);
         for id in ids.filter(|id| !foreign.contains(*id)) {
             assert!(!answer.contains(id.as_str()), "the id {id} came back: {}", told());
@@ -467,6 +521,21 @@ fn base_of(fields: &[(&str, &str)], random: &mut StdRng) -> Value {
     if fields == KEYING {
         return json!({"name": "X", "role": "agent"});
     }
+    if fields == CONNECTING {
+        return json!({"phoneNumberId": "1", "wabaId": "2", "accessToken": "t"});
+    }
+    if fields == MESSAGING {
+        return json!({"to": "11 5555-1234"});
+    }
+    if fields == DECIDING {
+        return json!({"policy": {"autoMarkRead": random.random_bool(0.5)}});
+    }
+    if fields == ADDING_APP {
+        return json!({"id": "1", "appSecret": "s"});
+    }
+    if fields == ROTATING {
+        return json!({"appSecret": "s"});
+    }
     if fields == BEING {
         return json!({"online": random.random_bool(0.5)});
     }
@@ -494,7 +563,7 @@ fn of_nothing(kind: &str, random: &mut StdRng) -> String {
 
 #[test]
 fn no_request_reaches_another_tenant_whatever_ids_it_names() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let attempts = how_many("RECADO_MODEL_ATTEMPTS", 5_000) as usize;
         let mut desk = Desk::new(TENANTS).await;
@@ -553,7 +622,7 @@ fn a_key_that_names_another_tenant_opens_nothing() {
 /// The router says in its debug text which paths it has, and by its answers which methods.
 #[test]
 fn every_route_is_tried() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let desk = Desk::new(2).await;
         let told = format!("{:?}", desk.router);
