@@ -47,6 +47,7 @@ pub(crate) struct RegisterRequest {
     /// The Meta app that receives for the number, by the name the deployment gave it.
     #[serde(default = "default_app")]
     app: AppKey,
+    /// Its first people, one of them an administrator.
     #[schema(value_type = Vec<MemberRequest>, min_items = 1, max_items = 45)]
     members: Vec<Object<MemberRequest>>,
     /// Whether conversations are given to whoever is online and has waited longest.
@@ -131,6 +132,9 @@ pub(crate) async fn register(
     let people: BTreeSet<_> = request.members.iter().map(|Object(member)| member.user_id.as_str()).collect();
     if people.len() < request.members.len() {
         return Err(ApiError::invalid("members", "must name each person once"));
+    }
+    if request.members.iter().all(|Object(member)| member.role != Role::Admin) {
+        return Err(ApiError::invalid("members", "must name an administrator, who lets the others in"));
     }
     let now = api.clock.now();
     let time = u64::try_from(now.as_millisecond()).unwrap_or_default();

@@ -14,9 +14,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Operations of which a request may fit the schema and yet break a rule that no schema can state: a cursor is
-/// one that we gave out, for that list; a replay spans 31 days at most; a person is named once; an address is
-/// one that Cognito takes; a number that is not connected needs a token; a time zone is one that there is; a phone
-/// has an area code that there is. Whether such a request is accepted is not asked of them.
+/// one that we gave out, for that list; a replay spans 31 days at most; a person is named once, and one of them
+/// administers; an address is one that Cognito takes; a number that is not connected needs a token; a time zone is
+/// one that there is; a phone has an area code that there is. Whether such a request is accepted is not asked of them.
 const BEYOND_SCHEMAS: [&str; 17] = [
     "conversations_list",
     "messages_list",
