@@ -34,7 +34,7 @@ pub enum UserPoolError {
         operation: &'static str,
         /// Whether the same call may succeed a little later.
         transient: bool,
-        /// What Cognito said.
+        /// What Cognito said, by its code only: its messages may quote the address.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
@@ -114,5 +114,33 @@ where
     R: std::fmt::Debug + Send + Sync + 'static,
 {
     let refused_for_good = matches!(error.code(), Some("AccessDeniedException" | "ResourceNotFoundException"));
-    UserPoolError::Request { operation, transient: !refused_for_good, source: Box::new(error) }
+    let source: Box<dyn Error + Send + Sync> = match error.as_service_error() {
+        Some(refusal) => format!("Cognito answered {}", refusal.code().unwrap_or("without a code")).into(),
+        None => Box::new(error),
+    };
+    UserPoolError::Request { operation, transient: !refused_for_good, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_cognitoidentityprovider::operation::admin_get_user::AdminGetUserError;
+    use aws_sdk_cognitoidentityprovider::types::error::InvalidParameterException;
+    use recado_platform::telemetry;
+
+    #[test]
+    fn what_cognito_quotes_stays_out_of_logs() {
+        let quoted = "Value 'lucia@correo.example' at 'username' failed to satisfy constraint";
+        let meta = aws_sdk_cognitoidentityprovider::error::ErrorMetadata::builder()
+            .code("InvalidParameterException")
+            .message(quoted)
+            .build();
+        let refused = InvalidParameterException::builder().message(quoted).meta(meta).build();
+        let refused = AdminGetUserError::InvalidParameterException(refused);
+        let error = failed("looking a person up", SdkError::service_error(refused, ()));
+        for told in [telemetry::chain(&error), format!("{error:?}")] {
+            assert!(!told.contains('@'), "an address is in {told}");
+            assert!(told.contains("InvalidParameterException"), "an operator does not learn why: {told}");
+        }
+    }
 }
