@@ -231,6 +231,12 @@ async fn the_same_request_under_a_key_makes_one_person_and_one_api_key_that_is_t
         assert!(again.body.get("key").is_none_or(Value::is_null), "a key was told twice: {path}");
         let refused = ask(&other).await;
         assert_eq!((refused.status, code(&refused)), (422, "IDEMPOTENCY_KEY_REUSED"), "{path}");
+        if path == "/users" {
+            let gone = tenant.stack.delete(&tenant.admin, &format!("/users/{}", id(&first.body))).await;
+            assert_eq!(gone.status, 204);
+            let late = ask(&body).await;
+            assert_eq!((late.status, code(&late)), (404, "NOT_FOUND"), "a late repetition let somebody back in");
+        }
     }
     let keys = tenant.stack.get(&tenant.admin, "/api-keys").await.body;
     assert_eq!(keys["items"].as_array().unwrap().len(), 1, "{keys}");

@@ -98,10 +98,13 @@ pub(crate) async fn list(
 /// Makes an API key
 ///
 /// For administrators who sign in. The key is told here and nowhere else: we keep only what recognises it. Whoever
-/// lost the answer revokes the key and makes another one.
+/// lost the answer revokes the key and makes another one. The same request again after that is answered with 404.
 #[utoipa::path(
     post, path = "/api-keys", request_body = AddRequest,
-    responses((status = 201, description = "The key", body = NewApiKeyView))
+    responses(
+        (status = 201, description = "The key", body = NewApiKeyView),
+        (status = 404, description = "`NOT_FOUND`: There is no such API key"),
+    )
 )]
 pub(crate) async fn add(
     State(api): State<Arc<Api>>,

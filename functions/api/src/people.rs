@@ -146,11 +146,13 @@ pub(crate) async fn list(
 ///
 /// Somebody who has never signed in anywhere is sent a temporary password. Somebody who signs in already, because
 /// of another tenant, belongs to this one too from now on. Inviting the same person again changes nothing, except that
-/// they are sent another temporary password if they let the first one lapse.
+/// they are sent another temporary password if they let the first one lapse. The same request again after they were
+/// let go is answered with 404: it lets nobody back in.
 #[utoipa::path(
     post, path = "/users", request_body = InviteRequest,
     responses(
         (status = 201, description = "The person", body = UserView),
+        (status = 404, description = "`NOT_FOUND`: There is no such user"),
         (status = 409, description = "`ALREADY_A_MEMBER`: role: they belong to the tenant, in another role"),
     )
 )]
