@@ -22,6 +22,7 @@ mod onboarding;
 mod preferences;
 mod quiet;
 mod races;
+mod recycled;
 mod replay;
 mod requests;
 mod round_trip;
