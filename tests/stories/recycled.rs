@@ -27,7 +27,7 @@ async fn whoever_moves_to_a_number_that_was_somebody_elses_gets_nothing_of_their
 async fn an_old_message_that_comes_again_makes_nobody_one_with_who_has_the_number_since() {
     let lab = Lab::new().await;
     let first = written(&lab, &old(), "wamid.a", 0);
-    lab.deliver(&[first.clone()]).await;
+    lab.deliver(std::slice::from_ref(&first)).await;
     lab.deliver(&[moves(&lab, 10)]).await;
     lab.deliver(&[written(&lab, &phone(OLD), "wamid.stranger", 4000)]).await;
     lab.deliver(&[first]).await;
