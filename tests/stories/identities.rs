@@ -12,34 +12,34 @@ use serde_json::{Value, json};
 use stories::lab::{Lab, archive_of, phone, phone_and_bsuid, sqs_event};
 use stories::proxy::Fault;
 
-const OLD: &str = "5491155551234";
-const NEW: &str = "5491166667777";
+pub(crate) const OLD: &str = "5491155551234";
+pub(crate) const NEW: &str = "5491166667777";
 
 /// The customer's number changes, so many seconds after the lab's time.
-fn moves(lab: &Lab, after: i64) -> String {
+pub(crate) fn moves(lab: &Lab, after: i64) -> String {
     let time = (lab.now().as_second() + after).to_string();
     lab.envelope(&json!({"id": "wamid.move", "from": OLD, "timestamp": time, "type": "system", "system": {
         "type": "user_changed_number", "body": "cambió de número", "wa_id": NEW, "user_id": "AR.2", "previous_user_id": "AR.1"}}))
 }
 
-fn written(lab: &Lab, who: &Identities, wamid: &str, after: i64) -> String {
+pub(crate) fn written(lab: &Lab, who: &Identities, wamid: &str, after: i64) -> String {
     lab.text(who, wamid, -after, wamid)
 }
 
-fn old() -> Identities {
+pub(crate) fn old() -> Identities {
     phone_and_bsuid(OLD, "AR.1")
 }
 
-fn new() -> Identities {
+pub(crate) fn new() -> Identities {
     phone_and_bsuid(NEW, "AR.2")
 }
 
-fn known_by(conversation: &Conversation) -> (Option<&str>, Option<&str>) {
+pub(crate) fn known_by(conversation: &Conversation) -> (Option<&str>, Option<&str>) {
     let Identities { wa_id, bsuid, .. } = &conversation.contact;
     (wa_id.as_ref().map(|id| id.as_str()), bsuid.as_ref().map(|id| id.as_str()))
 }
 
-async fn texts(lab: &Lab, conversation: &Conversation) -> Vec<String> {
+pub(crate) async fn texts(lab: &Lab, conversation: &Conversation) -> Vec<String> {
     let page = lab.tenant().await.messages(conversation.id, 100, None).await.unwrap();
     page.items.iter().map(|message| message.wamid.as_ref().unwrap().as_str().to_owned()).collect()
 }
@@ -218,14 +218,14 @@ async fn a_write_that_was_planned_before_a_merge_and_lands_after_it_goes_to_the_
 }
 
 /// A customer's number changes, as webhooks told before there were ids.
-fn moves_from(lab: &Lab, from: &str, to: &str, after: i64) -> String {
+pub(crate) fn moves_from(lab: &Lab, from: &str, to: &str, after: i64) -> String {
     let time = (lab.now().as_second() + after).to_string();
     lab.envelope(&json!({"id": if after == 10 { "wamid.move" } else { "wamid.later" }, "from": from, "timestamp": time, "type": "system",
         "system": {"type": "user_changed_number", "body": "cambió de número", "wa_id": to}}))
 }
 
 /// The conversation that has a message.
-async fn with(lab: &Lab, wamid: &str) -> Conversation {
+pub(crate) async fn with(lab: &Lab, wamid: &str) -> Conversation {
     let message = lab.message(MessageId::of_wamid(&lab.number, &Wamid::parse(wamid).unwrap())).await;
     lab.tenant().await.conversation(message.conversation_id).await.unwrap().unwrap()
 }

@@ -23,6 +23,7 @@ mod people;
 mod preferences;
 mod quiet;
 mod races;
+mod recycled;
 mod replay;
 mod requests;
 mod rights;

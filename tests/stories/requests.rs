@@ -1,17 +1,19 @@
 //! Requests that come twice, too often, or to a thing that has changed.
 
+use crate::identities::{moves, new, old, with, written};
 use crate::world::{Tenant, deployment_admin, fresh_digits, stack};
 use api::auth::TokenVerifier;
 use api::cursor::CursorKey;
 use api::throttle::Throttle;
 use api::user_pool::UserPool;
 use api::{Api, DeploymentNumber, router};
+use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
-use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, UserId, WabaId};
+use recado_domain::ids::{AppKey, ConversationId, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::personal::Personal;
 use recado_domain::policy::Policy;
 use recado_domain::tenant::Role;
@@ -182,6 +184,26 @@ pub(crate) async fn agent_of_a_new_tenant(lab: &Lab) -> String {
     lab.stack.sign_in(&email, "Story-password-1").await.unwrap()
 }
 
+/// Somebody who may do what the lab's administrator may: their access token.
+async fn member_of(lab: &Lab) -> String {
+    let email = format!("{}@story.example", fresh_digits());
+    let user = lab.stack.create_user(&email, "Story-password-1").await.unwrap();
+    let own = lab.occupant().user.as_str();
+    for mut item in lab.raw_items().await {
+        let texts =
+            item.values_mut().filter_map(|value| if let AttributeValue::S(text) = value { Some(text) } else { None });
+        let mut is_theirs = false;
+        for text in texts {
+            is_theirs |= text.contains(own);
+            *text = text.replace(own, &user);
+        }
+        if is_theirs {
+            lab.put_raw(item).await;
+        }
+    }
+    lab.stack.sign_in(&email, "Story-password-1").await.unwrap()
+}
+
 pub(crate) async fn inbox(instance: &Router, token: &str) -> Response<Body> {
     let request = Request::get("/api/whatsapp/conversations").header("authorization", format!("Bearer {token}"));
     instance.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
@@ -254,6 +276,29 @@ async fn whoever_registers_a_tenant_may_give_it_the_number_that_the_deployment_n
     assert_eq!(json!(route.tenant()), given.body["tenantId"], "whose the number is");
     let again = register(&named, json!({})).await;
     assert_eq!((again.status, code(&again)), (409, "NUMBER_TAKEN"), "it has one tenant, like any other");
+}
+
+#[tokio::test]
+async fn a_message_is_sent_once_whichever_of_two_merged_conversations_it_is_asked_for_in() {
+    let lab = Lab::new().await;
+    let token = member_of(&lab).await;
+    let instance = instance(&lab, Rate::per_second(1000));
+    lab.deliver(&[written(&lab, &old(), "wamid.a", 0), written(&lab, &new(), "wamid.b", 20)]).await;
+    let (goes_on, ends) = (with(&lab, "wamid.a").await, with(&lab, "wamid.b").await);
+    let ask = async |conversation: ConversationId| {
+        let body = json!({"clientMessageId": "c1", "type": "text", "text": {"body": "a las 18"}});
+        let request = Request::post(format!("/api/whatsapp/conversations/{conversation}/messages"))
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json");
+        let answer = instance.clone().oneshot(request.body(Body::from(body.to_string())).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::ACCEPTED, "asked in {conversation}");
+        let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        serde_json::from_slice::<Value>(&body).unwrap()["id"].clone()
+    };
+    let first = ask(ends.id).await;
+    lab.deliver(&[moves(&lab, 10)]).await;
+    assert_eq!(ask(ends.id).await, first, "asked again where it was asked for");
+    assert_eq!(ask(goes_on.id).await, first, "asked again in the conversation that goes on");
 }
 
 #[tokio::test]

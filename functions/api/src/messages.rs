@@ -246,11 +246,12 @@ pub(crate) async fn send(
     let draft = request.into_draft(sender)?;
     let conversation = member.store.conversation(id).await?.ok_or_else(|| ApiError::not_found("conversation"))?;
     let now = api.clock.now();
-    if conversation.id != id
-        && let Some(existing) = member.store.message(MessageId::of_request(id, &draft.client_message_id)).await?
-    {
-        // Asked for before the conversation was merged into another.
-        return answer_existing(&api, existing, &draft, once).await;
+    // Asked for before the conversation was merged into another.
+    for absorbed in &conversation.absorbed {
+        let asked_there = MessageId::of_request(*absorbed, &draft.client_message_id);
+        if let Some(existing) = member.store.message(asked_there).await? {
+            return answer_existing(&api, existing, &draft, once).await;
+        }
     }
     if !window::is_open(conversation.window_expires_at, now) {
         // What was accepted while the window was open is still there to be answered with.

@@ -101,7 +101,7 @@ pub(crate) struct Person {
     /// The phone that they were seen with is somebody else's since.
     has_lost_phone: bool,
     /// Until when their phone was somebody else's than afterwards, if it alone says who they are.
-    pub(crate) parts_at: Option<Timestamp>,
+    pub(crate) partings: [Option<Timestamp>; 2],
     /// What is stored of them, where a conversation with them begins.
     stored: Option<Identities>,
     /// Since when what is written of their identities counts.
@@ -121,7 +121,7 @@ impl Person {
             link_rev: 0,
             leads: Leads::default(),
             has_lost_phone: false,
-            parts_at: None,
+            partings: [None; 2],
             stored: None,
             at,
         }
@@ -205,10 +205,10 @@ impl TenantStore {
             found.iter().find(|(known, _)| known == address).map(|(_, record)| record)
         };
         // Of somebody without an id, only the phone tells who they were.
-        let parts_at = of(&phone).filter(|_| of(&bsuid).is_none()).and_then(IdentityRecord::parts_at);
-        let former = of(&phone).filter(|_| bsuid.is_none()).and_then(|held| held.held_before(at));
-        if let Some(former) = former {
-            return Ok(Person { parts_at, ..Person::known(former, seen) });
+        let by_phone = of(&phone).filter(|_| of(&bsuid).is_none());
+        let partings = by_phone.map(IdentityRecord::partings).unwrap_or_default();
+        if let Some(former) = by_phone.and_then(|held| held.held_before(at)) {
+            return Ok(Person { partings, ..Person::known(former, seen) });
         }
         let mut links = Vec::new();
         let (mut person, held) = match (of(&phone), of(&bsuid)) {
@@ -226,7 +226,7 @@ impl TenantStore {
             }
             // Only the phone is known, and nothing says that it changed hands.
             (Some(held), None) if held.may_be(sender, at) => {
-                let mut person = Person { parts_at, ..Person::known(held.contact, seen) };
+                let mut person = Person { partings, ..Person::known(held.contact, seen) };
                 // What an old message says of an identity that was left behind is not news.
                 if held.until.is_none() {
                     match bsuid {
@@ -245,7 +245,7 @@ impl TenantStore {
                 let contact = ContactId::of_first_message(first_message);
                 let leads = self.leads(matchable(sender, None)).await?;
                 let link = Link::default().after_match(&leads.all);
-                (Person { is_new: true, link, leads, parts_at, ..Person::known(contact, seen) }, held)
+                (Person { is_new: true, link, leads, partings, ..Person::known(contact, seen) }, held)
             }
         };
         let is_free = of(&phone).is_none();

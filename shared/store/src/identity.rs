@@ -60,22 +60,43 @@ impl IdentityRecord {
     /// Whose it was before, once it is this contact's.
     pub(crate) fn former(known: Option<&Self>, contact: ContactId) -> Option<Former> {
         let known = known?;
-        if known.contact == contact {
-            known.former
-        } else {
-            Some(Former { contact: known.contact, until: known.until })
+        // What somebody said of when they left it is worth more than who had it in between.
+        let is_told = known.until.is_none() && known.former.is_some_and(|former| former.until.is_some());
+        match known.contact == contact || is_told {
+            true => known.former,
+            false => Some(Former { contact: known.contact, until: known.until }),
         }
     }
 
     /// Who left it at this time, as far as is known. Not whoever has it since: that is somebody else, or has come back.
     pub(crate) fn left_by(&self, who: &Identities, at: Timestamp) -> Option<ContactId> {
-        let is_later = who.bsuid.is_none() && self.since.is_some_and(|since| since > at);
-        if is_later { self.former.map(|former| former.contact) } else { self.may_be(who, at).then_some(self.contact) }
+        let is_same = self.bsuid.is_some() && self.bsuid == who.bsuid;
+        if !is_same && self.since.is_some_and(|since| since > at) {
+            let former = self.former.filter(|former| former.until.is_none_or(|until| at <= until));
+            former.map(|former| former.contact)
+        } else {
+            self.may_be(who, at).then_some(self.contact)
+        }
     }
 
-    /// Until when it was surely somebody else's than afterwards.
-    pub(crate) fn parts_at(&self) -> Option<Timestamp> {
-        self.until.or_else(|| self.former?.until)
+    /// Until when it was surely somebody else's than afterwards, oldest first.
+    pub(crate) fn partings(&self) -> [Option<Timestamp>; 2] {
+        [self.former.and_then(|former| former.until), self.until]
+    }
+
+    /// The same, once it is told that this contact left it at that time; `None` if that says nothing new of whose it
+    /// was before.
+    pub(crate) fn after(&self, contact: ContactId, until: Timestamp) -> Option<Self> {
+        let is_news = match self.former {
+            None => true,
+            Some(known) => known.contact == contact && known.until.is_none_or(|known| known < until),
+        };
+        is_news.then(|| Self { former: Some(Former { contact, until: Some(until) }), ..self.clone() })
+    }
+
+    /// Whether it was this contact's before.
+    pub(crate) fn was_of(&self, contact: ContactId) -> bool {
+        self.former.is_some_and(|former| former.contact == contact)
     }
 
     /// Whose it was at this time, if it is somebody else's since.
@@ -86,7 +107,8 @@ impl IdentityRecord {
     /// Whether nothing speaks against its holder being the one who was seen with it at this time.
     pub(crate) fn may_be(&self, seen: &Identities, at: Timestamp) -> bool {
         let is_other = matches!((&self.bsuid, &seen.bsuid), (Some(known), Some(now)) if known != now);
-        !is_other && self.until.is_none_or(|until| at <= until)
+        let was_others = self.held_before(at).is_some_and(|former| former != self.contact);
+        !is_other && !was_others && self.until.is_none_or(|until| at <= until)
     }
 
     /// Whether it passes to somebody who was seen with it at this time, while its holder was last seen with it at

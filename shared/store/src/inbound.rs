@@ -220,16 +220,19 @@ impl TenantStore {
             let Some(first) = open.first() else { break };
             let with = |open: &[usize]| open.iter().map(|place| (ids[*place], &messages[*place])).collect::<Vec<_>>();
             let latest = open.iter().map(|place| messages[*place].timestamp).max().unwrap_or(now);
-            let mut who = match person.take().filter(|who| who.parts_at.is_none()) {
+            let mut who = match person.take().filter(|who| who.partings == [None; 2]) {
                 Some(who) => who,
                 None => self.person(&batch.sender, ids[*first], latest, Effect::of(&with(&open)).seen).await?,
             };
             // Whoever had the phone before has written the older ones. They come first, and the others next.
-            let is_older = |place: &usize| who.parts_at.is_some_and(|parting| messages[*place].timestamp <= parting);
-            let older: Vec<usize> = open.iter().copied().filter(is_older).collect();
-            if let (Some(first), Some(parting), true) = (older.first(), who.parts_at, older.len() < open.len()) {
-                who = self.person(&batch.sender, ids[*first], parting, Effect::of(&with(&older)).seen).await?;
-                open = older;
+            for parting in who.partings.into_iter().flatten() {
+                let is_older = |place: &usize| messages[*place].timestamp <= parting;
+                let older: Vec<usize> = open.iter().copied().filter(is_older).collect();
+                if !older.is_empty() && older.len() < open.len() {
+                    who = self.person(&batch.sender, ids[older[0]], parting, Effect::of(&with(&older)).seen).await?;
+                    open = older;
+                    break;
+                }
             }
             if let Some(twin) = who.twin {
                 self.merge_twins(who.contact, twin, now).await?;
@@ -452,8 +455,9 @@ impl TenantStore {
         let (is_newer, window, phone_seen_at, status, referral) = match belief {
             Belief::Known(known) => {
                 change = change.when("#rev = :known").value(":known", known.rev);
-                // It began at another number, or in the past, before the phone was known.
-                if person.holds_phone() && known.contact.wa_id.is_none() {
+                // It began at another number, or in the past, before the phone was known; or shows one that they left.
+                let is_last = newest.order > known.last_order && seen == Some(newest.timestamp);
+                if person.holds_phone() && (known.contact.wa_id.is_none() || is_last) {
                     change = change.set_if_some("contact.waId", batch.sender.wa_id.as_ref());
                 }
                 let is_later = |new: &Referred| known.referral.as_ref().is_none_or(|old| old.order < new.order);
@@ -477,6 +481,9 @@ impl TenantStore {
                 if window.is_some() {
                     change =
                         change.when("attribute_not_exists(#windowExpiresAt) OR #windowExpiresAt <= :windowExpiresAt");
+                }
+                if phone_seen_at.is_some() {
+                    change = change.when("attribute_not_exists(#phoneSeenAt) OR #phoneSeenAt <= :phoneSeenAt");
                 }
                 if let Some(referral) = &referral {
                     change = change

@@ -88,7 +88,13 @@ impl TenantStore {
                     .collect()
                 };
             let left = holders(&before, &|record| record.left_by(&moved.before, at));
-            let taken = holders(&after, &|record| record.may_be(&moved.after, at).then_some(record.contact));
+            // Whoever had it before that, and said nothing of leaving it, is somebody else.
+            let was_there = |record: &IdentityRecord| {
+                let is_mover = |left: &IdentityRecord| left.contact == record.contact || left.was_of(record.contact);
+                record.since.is_none_or(|since| since >= at) || before.iter().filter_map(of).any(is_mover)
+            };
+            let is_theirs = |record: &IdentityRecord| was_there(record) && record.may_be(&moved.after, at);
+            let taken = holders(&after, &|record| is_theirs(record).then_some(record.contact));
             let same = [left, taken].concat();
             let contact = same.first().copied().unwrap_or_else(|| ContactId::of_first_message(line));
             if let Some(twin) = same.iter().find(|other| **other != contact) {
@@ -164,7 +170,13 @@ impl TenantStore {
                         writes.extend(releases);
                         true
                     }
-                    None => false,
+                    None => {
+                        if let Some(now_known) = other.after(contact, at) {
+                            let item = item::item(Key::identity(self.tenant, address), "identity", &now_known);
+                            writes.push(IdentityRecord::unchanged(Some(other)).into_put(self.table(), item));
+                        }
+                        false
+                    }
                 },
             };
             let has_come_back = held.is_some_and(|held| held.since > Some(at));
@@ -183,7 +195,10 @@ impl TenantStore {
             return Ok(writes);
         }
         let known = self.contact_record(contact).await?;
-        if known.as_ref().and_then(|known| known.moved_at).is_none_or(|last| last < at) {
+        if known.as_ref().and_then(|known| known.moved_at).is_some_and(|last| last >= at) {
+            // What is linked to it must not be left behind by a merge.
+            writes.push(Expression::new().when(PRESENT).when(NOT_MERGED).into_check(self.table(), key));
+        } else {
             let change = Expression::new()
                 .set("movedAt", at.as_millisecond())
                 .when(PRESENT)
@@ -295,9 +310,14 @@ impl TenantStore {
             if let Some(ends) = of(loser).await?.filter(|ends| ends.merged_into.is_none()) {
                 let known = KnownAs { survivor, identities: &known_by, customer: link.id };
                 writes.extend(self.fold(&known, goes_on, ends, &number, now));
-            } else if let Some(goes_on) = goes_on.filter(|goes_on| goes_on.customer_id != link.id) {
+            } else if let Some(goes_on) = goes_on.filter(|goes_on| {
+                let Identities { wa_id, bsuid, .. } = &goes_on.contact;
+                goes_on.customer_id != link.id || (wa_id, bsuid) != (&known_by.wa_id, &known_by.bsuid)
+            }) {
                 let change = Expression::new().add("rev", 1).set("updatedAt", now.as_millisecond());
-                let change = shown_as(change, link.id).when("#rev = :known").value(":known", goes_on.rev);
+                let change = now_known_by(shown_as(change, link.id), "contact.", &known_by)
+                    .when("#rev = :known")
+                    .value(":known", goes_on.rev);
                 writes.push(change.into_update(self.table(), Key::conversation(self.tenant, goes_on.id)));
             }
         }
