@@ -114,7 +114,7 @@ const PEOPLE: [Person; 8] = [
         varies: false,
         later: Some(("5491166660005", None)),
     },
-    // One number, and after one another two people.
+    // One number, and in turn two people.
     Person { name: "Gabi", phone: Some("5491155550006"), bsuid: Some("AR.1006"), varies: false, later: None },
     Person { name: "Hugo", phone: Some("5491155550006"), bsuid: Some("AR.1007"), varies: false, later: None },
 ];
@@ -434,8 +434,19 @@ pub(crate) fn first_words(who: usize) -> Value {
 
 /// A customer who writes three times, and is called something else each time.
 pub(crate) fn renamed_thrice() -> Story {
-    let event = |at| Event { who: 2, by: By::Both, at, what: What::Text };
-    Story { events: (0..3).map(event).collect(), is_ordered: false }
+    texts(&[(2, 0), (2, 1), (2, 2)])
+}
+
+/// Two people with one phone, of whom this one or the other one writes at these times.
+pub(crate) fn one_phone(turns: &[(bool, i64)]) -> Story {
+    let turns: Vec<_> = turns.iter().map(|(is_other, at)| (if *is_other { 7 } else { 6 }, *at)).collect();
+    texts(&turns)
+}
+
+/// Texts, by whom and when.
+fn texts(of: &[(usize, i64)]) -> Story {
+    let event = |(who, at): &(usize, i64)| Event { who: *who, by: By::Both, at: *at, what: What::Text };
+    Story { events: of.iter().map(event).collect(), is_ordered: false }
 }
 
 /// Meta's id of what happens at a place.

@@ -29,19 +29,15 @@ impl State {
         let mut items: Vec<Item> = items.into_iter().map(readable).collect();
         items.retain(|item| !is_repetition(item, anew));
         let names = Names::of(&items);
-        // They only lead to what a merge has to look after, and to whom a customer's phone may concern. Both are read
-        // anew from there: who has lost the phone is not matched on it, and may stand there still.
-        items.retain(|item| !matches!(text(item, "entity"), "former-identity" | "contact-match"));
+        // They only lead to what a merge has to look after, where it is read anew: who has lost a phone may still stand
+        // there with it.
+        items.retain(|item| text(item, "entity") != "former-identity");
         let mut state = BTreeMap::new();
         for item in items {
             if item.contains_key("mergedInto") {
                 continue;
             }
-            let mut item = without_bookkeeping(item);
-            // Who was looked at and is nobody's customer is as one who was not.
-            if item.get("customer") == Some(&serde_json::json!({"by": "MATCH"})) {
-                item.remove("customer");
-            }
+            let item = without_bookkeeping(item);
             let text = names.rename(&Value::Object(item).to_string());
             let text = if anew.is_some() { without_reception(&text) } else { text };
             let Value::Object(item) = serde_json::from_str(&text).unwrap() else { unreachable!("it was an object") };
@@ -125,6 +121,8 @@ fn without_bookkeeping(mut item: Item) -> Item {
             let of = text(&item, "relatedId").to_owned();
             item.insert("sk".to_owned(), format!("ACTIVITY#{of}").into());
         }
+        // The sweep matches them once more if whoever wrote it got no further.
+        "contact-match" => drop(item.remove("duePk")),
         "message" => {
             // When it reached us; everything else is when Meta says that it happened.
             if let Some(states) = item.get_mut("states").and_then(Value::as_object_mut) {

@@ -7,6 +7,7 @@
 
 use crate::error::{StoreError, failed};
 use crate::expression::{ABSENT, Expression, NOT_MERGED, PRESENT};
+use crate::identity::IdentityRecord;
 use crate::item::{self, Item};
 use crate::keys::Key;
 use crate::links::Leads;
@@ -17,43 +18,10 @@ use jiff::Timestamp;
 use recado_domain::contact::{Address, Identities};
 use recado_domain::customer::{Link, MatchOn, matchable};
 use recado_domain::email::Email;
-use recado_domain::ids::{Bsuid, ContactId, CustomerId, MessageId};
+use recado_domain::ids::{ContactId, CustomerId, MessageId};
 use recado_domain::phone::match_key_of;
 use recado_domain::preference::Preference;
 use serde::{Deserialize, Serialize};
-
-/// What an identity item says.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct IdentityRecord {
-    pub(crate) contact: ContactId,
-    /// The business-scoped id of the contact, as far as it was known when this was written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) bsuid: Option<Bsuid>,
-    /// When it was first seen to be theirs.
-    #[serde(default, with = "jiff::fmt::serde::timestamp::millisecond::optional")]
-    pub(crate) since: Option<Timestamp>,
-    /// Until when it was theirs, if they are known by another one since.
-    #[serde(
-        default,
-        with = "jiff::fmt::serde::timestamp::millisecond::optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub(crate) until: Option<Timestamp>,
-}
-
-impl IdentityRecord {
-    /// Whether nothing speaks against its holder being the one who was seen with it at this time.
-    pub(crate) fn may_be(&self, seen: &Identities, at: Timestamp) -> bool {
-        let is_other = matches!((&self.bsuid, &seen.bsuid), (Some(known), Some(now)) if known != now);
-        !is_other && self.until.is_none_or(|until| at <= until)
-    }
-
-    /// Whether it may pass to somebody who was seen with it at this time: not by an old message.
-    pub(crate) fn yields_to(&self, at: Timestamp) -> bool {
-        self.since.is_none_or(|since| since < at)
-    }
-}
 
 /// What a contact item says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -118,10 +86,12 @@ pub(crate) struct Person {
     pub(crate) is_new: bool,
     /// Another contact that is the same person. To be merged before anything is written.
     pub(crate) twin: Option<ContactId>,
-    /// Identity items to write, each with the contact that must hold it now (none: nobody may).
-    links: Vec<(Address, Option<ContactId>)>,
+    /// Identity items to write, each with what it must say now (none: it must not be there).
+    links: Vec<(Address, Option<IdentityRecord>)>,
     /// What takes a phone from a contact that lost it to this one.
     releases: Vec<TransactWriteItem>,
+    /// The phone that they were seen with, if it is known to be theirs now.
+    holds: Option<(Address, IdentityRecord)>,
     /// Which customer they are. Only known of a new contact, and of one that begins a conversation.
     link: Link,
     /// How often that was changed when it was read.
@@ -132,18 +102,19 @@ pub(crate) struct Person {
     has_lost_phone: bool,
     /// What is stored of them, where a conversation with them begins.
     stored: Option<Identities>,
-    /// When the sender was seen.
-    at: Timestamp,
+    /// Since when what is written of their identities counts.
+    at: Option<Timestamp>,
 }
 
 impl Person {
-    fn known(contact: ContactId, at: Timestamp) -> Self {
+    fn known(contact: ContactId, at: Option<Timestamp>) -> Self {
         Self {
             contact,
             is_new: false,
             twin: None,
             links: Vec::new(),
             releases: Vec::new(),
+            holds: None,
             link: Link::default(),
             link_rev: 0,
             leads: Leads::default(),
@@ -156,6 +127,11 @@ impl Person {
     /// Whether an identity of this person was not known before.
     pub(crate) fn has_news(&self) -> bool {
         !self.links.is_empty()
+    }
+
+    /// Whether the phone that they were seen with is theirs, as far as was known when this was found out.
+    pub(crate) const fn holds_phone(&self) -> bool {
+        self.holds.is_some()
     }
 
     /// The customer that is to be shown in a conversation that begins.
@@ -207,12 +183,34 @@ impl TenantStore {
     /// Finds out who a sender is that was seen at this time: one strongly consistent read of all their
     /// identities.
     ///
-    /// `first_message` names the contact if it turns out to be a new one.
+    /// `first_message` names the contact if it turns out to be a new one. The phone is theirs if nobody else was
+    /// seen with it later.
     pub(crate) async fn person(
         &self,
         sender: &Identities,
         first_message: MessageId,
         at: Timestamp,
+    ) -> Result<Person, StoreError> {
+        self.person_since(sender, first_message, at, Some(at)).await
+    }
+
+    /// Finds out who told something else than a message: it is not kept when that was, so their phone is theirs
+    /// only as long as nobody writes from it.
+    pub(crate) async fn person_aside(
+        &self,
+        sender: &Identities,
+        first: MessageId,
+        at: Timestamp,
+    ) -> Result<Person, StoreError> {
+        self.person_since(sender, first, at, None).await
+    }
+
+    async fn person_since(
+        &self,
+        sender: &Identities,
+        first_message: MessageId,
+        at: Timestamp,
+        since: Option<Timestamp>,
     ) -> Result<Person, StoreError> {
         let phone = sender.wa_id.clone().map(Address::Phone);
         let bsuid = sender.bsuid.clone().map(Address::Bsuid);
@@ -226,21 +224,28 @@ impl TenantStore {
         let (mut person, held) = match (of(&phone), of(&bsuid)) {
             // The stronger identity is known.
             (held, Some(record)) => {
-                let mut person = Person::known(record.contact, at);
+                let mut person = Person::known(record.contact, since);
                 if let Some(held) = held.filter(|held| held.contact != record.contact && held.may_be(sender, at)) {
                     person.twin = Some(held.contact);
                     return Ok(person);
                 }
                 let is_free = |held: &&IdentityRecord| held.until.is_some_and(|until| until < at);
+                let is_theirs = |held: &&IdentityRecord| held.contact == record.contact && held.until.is_none();
+                person.holds = phone.clone().zip(held.filter(is_theirs).cloned());
                 (person, held.filter(|held| held.contact != record.contact || is_free(held)))
             }
             // Only the phone is known, and nothing says that it changed hands.
             (Some(held), None) if held.may_be(sender, at) => {
-                let mut person = Person::known(held.contact, at);
+                let mut person = Person::known(held.contact, since);
                 // What an old message says of an identity that was left behind is not news.
-                if let Some(bsuid) = bsuid.filter(|_| held.until.is_none()) {
-                    person.links.push((bsuid, None));
-                    person.links.extend(phone.map(|phone| (phone, Some(held.contact))));
+                if held.until.is_none() {
+                    match bsuid {
+                        Some(bsuid) => {
+                            person.links.push((bsuid, None));
+                            person.links.extend(phone.map(|phone| (phone, Some(held.clone()))));
+                        }
+                        None => person.holds = phone.map(|phone| (phone, held.clone())),
+                    }
                 }
                 return Ok(person);
             }
@@ -250,22 +255,23 @@ impl TenantStore {
                 let contact = ContactId::of_first_message(first_message);
                 let leads = self.leads(matchable(sender, None)).await?;
                 let link = Link::default().after_match(&leads.all);
-                (Person { is_new: true, link, leads, ..Person::known(contact, at) }, held)
+                (Person { is_new: true, link, leads, ..Person::known(contact, since) }, held)
             }
         };
         let is_free = of(&phone).is_none();
         match (phone, held) {
             (Some(phone), None) if is_free => links.push((phone, None)),
             (Some(phone), Some(held)) if held.until.is_some_and(|until| until < at) => {
-                links.push((phone, Some(held.contact)));
+                links.push((phone, Some(held.clone())));
             }
-            // It changed hands: its former holder must neither show it nor be written to there.
-            (Some(phone), Some(held)) if held.yields_to(at) => {
-                person.releases = self.releases(held.contact, &phone).await?;
-                links.push((phone, Some(held.contact)));
-            }
-            // An old message says that it once was theirs.
-            (Some(_), Some(held)) => person.has_lost_phone = held.contact != person.contact,
+            (Some(phone), Some(held)) => match self.handover(&phone, held, sender, since).await? {
+                Some(releases) => {
+                    person.releases = releases;
+                    links.push((phone, Some(held.clone())));
+                }
+                // An old message says that it once was theirs.
+                None => person.has_lost_phone = held.contact != person.contact,
+            },
             _ => {}
         }
         person.links = links;
@@ -324,17 +330,12 @@ impl TenantStore {
             let unchanged = person.unchanged(Expression::new()).at("linkRev", person.link_rev);
             writes.push(unchanged.when(PRESENT).when(NOT_MERGED).into_check(self.table(), key));
         }
-        for (address, holder) in &person.links {
-            let record = IdentityRecord {
-                contact: person.contact,
-                bsuid: sender.bsuid.clone(),
-                since: Some(person.at),
-                until: None,
-            };
-            let unchanged = match holder {
-                None => Expression::new().when(ABSENT),
-                Some(holder) => Expression::new().when("#contact = :holder").value(":holder", holder),
-            };
+        for (address, known) in &person.links {
+            // What told it aside has it from when it was free.
+            let since = person.at.or_else(|| known.as_ref().and_then(|known| known.until));
+            let since = since.max(known.as_ref().filter(|known| known.contact == person.contact).and_then(|k| k.since));
+            let record = IdentityRecord { contact: person.contact, bsuid: sender.bsuid.clone(), since, until: None };
+            let unchanged = IdentityRecord::unchanged(known.as_ref());
             let item = item::item(Key::identity(self.tenant, address), "identity", &record);
             writes.push(unchanged.into_put(self.table(), item));
             writes.push(self.known_by_write(person.contact, address));
@@ -342,21 +343,11 @@ impl TenantStore {
         writes
     }
 
-    pub(crate) async fn identities(
-        &self,
-        addresses: &[&Address],
-    ) -> Result<Vec<(Address, IdentityRecord)>, StoreError> {
-        const OPERATION: &str = "reading a sender's identities";
-        let keys: Vec<Key> = addresses.iter().map(|address| Key::identity(self.tenant, address)).collect();
-        let items = self.store.batch_get(OPERATION, keys.clone()).await?;
-        let mut found = Vec::new();
-        for item in items {
-            let place = keys.iter().position(|key| item::text(&item, crate::keys::PK) == Some(&key.pk));
-            if let Some(place) = place {
-                found.push((addresses[place].clone(), item::record(OPERATION, item)?));
-            }
-        }
-        Ok(found)
+    /// The check that the phone of a person is still theirs, for what is stored of them where it does not show.
+    pub(crate) fn holder_check(&self, person: &Person) -> Option<TransactWriteItem> {
+        let (phone, known) = person.holds.as_ref()?;
+        let unchanged = IdentityRecord::unchanged(Some(known));
+        Some(unchanged.into_check(self.table(), Key::identity(self.tenant, phone)))
     }
 }
 

@@ -80,6 +80,13 @@ pub struct Conversation {
         skip_serializing_if = "Option::is_none"
     )]
     pub window_expires_at: Option<Timestamp>,
+    /// The time of the newest message that told the contact's phone, so that an older one gives it to nobody else.
+    #[serde(
+        default,
+        with = "jiff::fmt::serde::timestamp::millisecond::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub phone_seen_at: Option<Timestamp>,
     /// The customer that the contact is, as far as is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customer_id: Option<CustomerId>,

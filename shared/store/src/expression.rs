@@ -77,6 +77,14 @@ impl Expression {
         }
     }
 
+    /// Adds the condition that an attribute still says what was read of it (none: it is not there).
+    pub(crate) fn still(self, name: &str, known: Option<impl Serialize>) -> Self {
+        match known {
+            Some(known) => self.when(format!("#{name} = :known_{name}")).value(&format!(":known_{name}"), known),
+            None => self.when(format!("attribute_not_exists(#{name})")),
+        }
+    }
+
     /// Gives a placeholder its value.
     pub(crate) fn value(mut self, placeholder: &str, value: impl Serialize) -> Self {
         let value = serde_dynamo::to_attribute_value(value).expect("our own values are representable");

@@ -91,6 +91,16 @@ enum Belief {
 }
 
 impl Belief {
+    /// Whether it holds only as long as the phone is shown that the sender was seen with. If not, whether it still
+    /// is theirs is to be checked where that is stored.
+    fn rests_on_phone(&self, sender: &Identities) -> bool {
+        match self {
+            Self::Ordinary => true,
+            Self::Absent => false,
+            Self::Known(known) => known.contact.wa_id == sender.wa_id,
+        }
+    }
+
     /// Whether a customer's message now begins or reopens what nobody looks after.
     fn wants_somebody(&self) -> bool {
         match self {
@@ -213,6 +223,8 @@ impl TenantStore {
             }
             if who.is_new {
                 belief = Belief::Absent;
+            } else if matches!(&belief, Belief::Known(known) if known.contact_id != who.contact) {
+                belief = Belief::Ordinary;
             }
             let begins = matches!(belief, Belief::Absent);
             let who = if begins { self.stored(who).await? } else { who };
@@ -230,7 +242,10 @@ impl TenantStore {
                 false => None,
             };
             writes.push(self.conversation_write(&belief, &who, batch, effect, assignee.as_ref(), now));
-            let of_person = self.person_writes(&who, &batch.sender, begins, now);
+            let mut of_person = self.person_writes(&who, &batch.sender, begins, now);
+            if !belief.rests_on_phone(&batch.sender) {
+                of_person.extend(self.holder_check(&who));
+            }
             let persons = of_person.len();
             writes.extend(of_person);
             if begins {
@@ -383,6 +398,7 @@ impl TenantStore {
     ) -> TransactWriteItem {
         let Effect { newest, unread, window, referral } = effect;
         let id = ConversationId::between(person.contact, &batch.number);
+        let phone_seen_at = batch.sender.wa_id.as_ref().map(|_| newest.timestamp);
         let assigned_to_id = assignee.map(|assignee| assignee.user.clone());
 
         if matches!(belief, Belief::Absent) {
@@ -398,6 +414,7 @@ impl TenantStore {
                 last_preview: newest.preview.clone(),
                 last_direction: newest.direction,
                 window_expires_at: window,
+                phone_seen_at,
                 customer_id: person.customer(),
                 assigned_to_id,
                 referral,
@@ -418,19 +435,28 @@ impl TenantStore {
                 .set_if_some("contact.waId", known_by.wa_id.as_ref())
                 .set_if_some("contact.bsuid", known_by.bsuid.as_ref());
         }
-        let (is_newer, window, status, referral) = match belief {
+        let (is_newer, window, phone_seen_at, status, referral) = match belief {
             Belief::Known(known) => {
                 change = change.when("#rev = :known").value(":known", known.rev);
+                // It began at another number, or in the past, before the phone was known.
+                if person.holds_phone() && known.contact.wa_id.is_none() {
+                    change = change.set_if_some("contact.waId", batch.sender.wa_id.as_ref());
+                }
                 let is_later = |new: &Referred| known.referral.as_ref().is_none_or(|old| old.order < new.order);
                 (
                     newest.order > known.last_order,
                     window.max(known.window_expires_at),
+                    phone_seen_at.max(known.phone_seen_at),
                     known.status.after_inbound(),
                     referral.filter(is_later),
                 )
             }
             Belief::Ordinary | Belief::Absent => {
                 change = change.when(PRESENT).when("attribute_not_exists(#mergedInto)").when("#lastOrder < :lastOrder");
+                // Whoever takes the phone from them takes it from here.
+                if person.holds_phone() {
+                    change = change.when("attribute_exists(#contact.#waId)");
+                }
                 if unread > 0 {
                     change = change.when("#status = :status");
                 }
@@ -443,11 +469,12 @@ impl TenantStore {
                         .when("attribute_not_exists(#referral) OR #referral.#order < :referred")
                         .value(":referred", referral.order);
                 }
-                (true, window, ConversationStatus::Open, referral)
+                (true, window, phone_seen_at, ConversationStatus::Open, referral)
             }
         };
         change = change
             .set_if_some("windowExpiresAt", window.map(Timestamp::as_millisecond))
+            .set_if_some("phoneSeenAt", phone_seen_at.map(Timestamp::as_millisecond))
             .set_if_some("referral", referral)
             .set_if_some("assignedToId", assigned_to_id);
         if is_newer {

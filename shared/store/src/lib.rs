@@ -22,6 +22,7 @@ mod due;
 mod error;
 mod event;
 mod expression;
+mod identity;
 mod inbound;
 mod item;
 mod keys;

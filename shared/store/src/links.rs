@@ -169,8 +169,7 @@ impl TenantStore {
         change: Expression,
         now: Timestamp,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let change = change
-            .set("customer", link)
+        let change = linked_to(change, link)
             .add("linkRev", 1)
             .at("linkRev", known.link_rev)
             .when(PRESENT)
@@ -203,6 +202,11 @@ impl TenantStore {
         }
         Ok(found)
     }
+}
+
+/// Links a contact. A link that says nothing is not kept.
+pub(crate) fn linked_to(change: Expression, link: &Link) -> Expression {
+    if *link == Link::default() { change.remove("customer") } else { change.set("customer", link) }
 }
 
 /// Shows a customer, or none, in a conversation.

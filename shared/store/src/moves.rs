@@ -5,14 +5,15 @@
 //! `mergedInto`, every write to a conversation checks that mark, and their messages stay where they are.
 
 use crate::TenantStore;
-use crate::contacts::{ContactRecord, IdentityRecord};
+use crate::contacts::ContactRecord;
 use crate::conversation::{Conversation, ConversationStatus};
 use crate::error::StoreError;
 use crate::expression::{ABSENT, Expression, NOT_MERGED, PRESENT};
+use crate::identity::{IdentityRecord, unbegun};
 use crate::inbound::{InboundBatch, NewMessage, Recorded};
 use crate::item;
 use crate::keys::{FORMERLY, INBOX_PK, INBOX_SK, Key, NUMBERS, SK, inbox_partition, inbox_sort};
-use crate::links::shown_as;
+use crate::links::{linked_to, shown_as};
 use crate::transaction::{Outcome, SURPRISES, pause};
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use jiff::Timestamp;
@@ -116,53 +117,62 @@ impl TenantStore {
         let (before, after) = (addresses(&moved.before), addresses(&moved.after));
         let mut writes = Vec::new();
         let link = |address: &Address, bsuid, since, until| {
-            let unchanged = match of(address) {
-                None => Expression::new().when(ABSENT),
-                Some(record) => Expression::new().when("#contact = :holder").value(":holder", record.contact),
-            };
-            let item = item::item(
-                Key::identity(self.tenant, address),
-                "identity",
-                &IdentityRecord { contact, bsuid, since, until },
-            );
-            unchanged.into_put(self.table(), item)
+            let record = IdentityRecord { contact, bsuid, since, until };
+            let item = item::item(Key::identity(self.tenant, address), "identity", &record);
+            IdentityRecord::unchanged(of(address)).into_put(self.table(), item)
         };
-        let mut lost = Vec::new();
+        let others = |address: &Address| of(address).filter(|held| held.contact != contact);
+        let mut shown = moved.after.clone();
         for address in &after {
-            match of(address) {
-                // Somebody else has it since.
-                Some(record) if record.contact != contact && !record.yields_to(at) => {}
-                // They have left it again since.
-                Some(record) if record.contact == contact && record.until.is_some_and(|until| at <= until) => {}
-                holder => {
-                    lost.extend(holder.filter(|held| held.contact != contact).map(|held| (held.contact, address)));
-                    let since = holder.filter(|held| held.contact == contact).and_then(|held| held.since);
-                    let since = Some(since.map_or(at, |since| since.min(at)));
-                    writes.push(link(address, moved.after.bsuid.clone(), since, None));
-                    writes.push(self.known_by_write(contact, address));
+            let held = of(address).filter(|held| held.contact == contact);
+            // They have left it again since.
+            if held.is_some_and(|held| held.until.is_some_and(|until| at <= until)) {
+                continue;
+            }
+            if let Some(other) = others(address) {
+                match self.handover(address, other, &moved.after, Some(at)).await? {
+                    Some(releases) => writes.extend(releases),
+                    // Somebody else has it since.
+                    None => {
+                        shown.wa_id = None;
+                        continue;
+                    }
                 }
             }
+            let since = held.and_then(|held| held.since).max(Some(at));
+            shown.bsuid = shown.bsuid.or_else(|| held.and_then(|held| held.bsuid.clone()));
+            writes.push(link(address, shown.bsuid.clone(), since, None));
+            writes.push(self.known_by_write(contact, address));
         }
         // A new id does not mean a new phone, but a new phone means a new id.
         let is_left = |address: &&Address| moved.after.wa_id.is_some() || matches!(address, Address::Bsuid(_));
         for address in before.iter().filter(|address| !after.contains(address)).filter(is_left) {
-            let held = of(address);
-            let is_theirs = held.is_none_or(|held| held.contact == contact);
+            let held = of(address).filter(|held| held.contact == contact);
             // An id is nobody else's ever; a phone may be somebody else's tomorrow.
             let until = matches!(address, Address::Phone(_)).then_some(at);
+            let is_theirs = match others(address) {
+                None => true,
+                // From one who has had both, one thing after the other.
+                Some(other) if after.iter().filter_map(others).any(|loser| loser.contact == other.contact) => false,
+                Some(other) => match self.handover(address, other, &moved.before, Some(at)).await? {
+                    Some(releases) => {
+                        writes.extend(releases);
+                        true
+                    }
+                    None => false,
+                },
+            };
             if is_theirs && (held.is_none() || until.is_some()) {
                 let until = until.max(held.and_then(|held| held.until));
                 let since = held.and_then(|held| held.since);
-                writes.push(link(address, moved.before.bsuid.clone(), since, until));
+                let bsuid = moved.before.bsuid.clone().or_else(|| held.and_then(|held| held.bsuid.clone()));
+                writes.push(link(address, bsuid, since, until));
             }
             writes.push(self.known_by_write(contact, address));
         }
-        for (loser, phone) in lost {
-            writes.extend(self.releases(loser, phone).await?);
-        }
         let key = Key::contact(self.tenant, contact);
         if is_new {
-            let record = ContactRecord { moved_at: Some(at), ..ContactRecord::new(contact, moved.after.clone(), now) };
+            let record = ContactRecord { moved_at: Some(at), ..ContactRecord::new(contact, shown, now) };
             writes.push(Expression::new().when(ABSENT).into_put(self.table(), item::item(key, "contact", &record)));
             return Ok(writes);
         }
@@ -173,22 +183,22 @@ impl TenantStore {
                 .when(PRESENT)
                 .when(NOT_MERGED)
                 .when("attribute_not_exists(#movedAt) OR #movedAt < :movedAt");
-            writes.push(now_known_by(change, "", &moved.after).into_update(self.table(), key));
-            let conversations = self.conversations_of(contact).await?;
-            // One that begins right now would show what is read here.
-            for number in self.numbers().await? {
-                let id = ConversationId::between(contact, &number);
-                if conversations.iter().all(|known| known.id != id) {
-                    let key = Key::conversation(self.tenant, id);
-                    let unbegun = format!("{ABSENT} OR attribute_exists(#mergedInto)");
-                    writes.push(Expression::new().when(unbegun).into_check(self.table(), key));
-                }
-            }
-            for conversation in conversations {
+            let show = |change, place| {
+                let change = now_known_by(change, place, &shown);
+                let has_none = moved.after.wa_id.is_some() && shown.wa_id.is_none();
+                if has_none { change.remove(&format!("{place}waId")) } else { change }
+            };
+            writes.push(show(change, "").into_update(self.table(), key));
+            for (id, conversation) in self.conversations_of(contact).await? {
+                let key = Key::conversation(self.tenant, id);
+                // One that begins right now would show what is read here.
+                let Some(conversation) = conversation else {
+                    writes.push(unbegun().into_check(self.table(), key));
+                    continue;
+                };
                 let change = Expression::new().add("rev", 1).set("updatedAt", now.as_millisecond());
                 let change = change.when("#rev = :known").value(":known", conversation.rev);
-                let key = Key::conversation(self.tenant, conversation.id);
-                writes.push(now_known_by(change, "contact.", &moved.after).into_update(self.table(), key));
+                writes.push(show(change, "contact.").into_update(self.table(), key));
             }
         }
         Ok(writes)
@@ -228,13 +238,14 @@ impl TenantStore {
             (Some(known), Some(other)) => Some(if other.goes_before(&known) { other } else { known }),
             (known, other) => known.or(other),
         };
-        let as_read = |rev| Expression::new().when(PRESENT).when(NOT_MERGED).at("linkRev", rev);
+        let as_read = |known: &ContactRecord| {
+            let Identities { wa_id, bsuid, .. } = &known.identities;
+            let change = Expression::new().when(PRESENT).when(NOT_MERGED).at("linkRev", known.link_rev);
+            change.still("waId", wa_id.as_ref()).still("bsuid", bsuid.as_ref())
+        };
         let mut writes = vec![
-            as_read(ends.link_rev)
-                .set("mergedInto", survivor)
-                .into_update(self.table(), Key::contact(self.tenant, loser)),
-            now_known_by(as_read(goes_on.link_rev), "", &known_by)
-                .set("customer", &link)
+            as_read(&ends).set("mergedInto", survivor).into_update(self.table(), Key::contact(self.tenant, loser)),
+            linked_to(now_known_by(as_read(&goes_on), "", &known_by), &link)
                 .add("linkRev", 1)
                 .set_if_some("email", goes_on.email.or(ends.email))
                 .set_if_some("preference", preference)
@@ -261,7 +272,7 @@ impl TenantStore {
             let bsuid = record.bsuid.clone().or_else(|| known_by.bsuid.clone().filter(|_| record.until.is_none()));
             let is_news = record.contact == loser || (record.contact == survivor && bsuid != record.bsuid);
             if is_news {
-                let unchanged = Expression::new().when("#contact = :holder").value(":holder", record.contact);
+                let unchanged = IdentityRecord::unchanged(Some(&record));
                 let link = IdentityRecord { contact: survivor, bsuid, ..record };
                 let item = item::item(Key::identity(self.tenant, &address), "identity", &link);
                 writes.push(unchanged.into_put(self.table(), item));
@@ -325,6 +336,7 @@ impl TenantStore {
         };
         let last_order = goes_on.last_order.max(ends.last_order);
         let window = goes_on.window_expires_at.max(ends.window_expires_at);
+        let phone_seen_at = goes_on.phone_seen_at.max(ends.phone_seen_at);
         let mut change = Expression::new()
             .add("unreadCount", ends.unread_count)
             .add("rev", 1)
@@ -334,6 +346,7 @@ impl TenantStore {
             .set(INBOX_SK, inbox_sort(last_order, id))
             .set("absorbed", [goes_on.absorbed, absorbed].concat())
             .set_if_some("windowExpiresAt", window.map(Timestamp::as_millisecond))
+            .set_if_some("phoneSeenAt", phone_seen_at.map(Timestamp::as_millisecond))
             .set_if_some("assignedToId", goes_on.assigned_to_id.or(ends.assigned_to_id))
             .when("#rev = :known")
             .value(":known", goes_on.rev);
@@ -349,40 +362,6 @@ impl TenantStore {
         }
         let key = Key::conversation(self.tenant, id);
         [mark, now_known_by(change, "contact.", known_by).into_update(self.table(), key)]
-    }
-
-    /// What takes a phone from a contact: it is shown there no longer, and nothing is sent there.
-    pub(crate) async fn releases(
-        &self,
-        contact: ContactId,
-        phone: &Address,
-    ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let Address::Phone(phone) = phone else { return Ok(Vec::new()) };
-        let mut writes = Vec::new();
-        let without = |path: &str| {
-            let hashed = path.split('.').map(|part| format!("#{part}")).collect::<Vec<_>>().join(".");
-            Expression::new().remove(path).when(format!("{hashed} = :phone")).value(":phone", phone)
-        };
-        if self.contact_record(contact).await?.is_some_and(|known| known.identities.wa_id.as_ref() == Some(phone)) {
-            writes.push(without("waId").into_update(self.table(), Key::contact(self.tenant, contact)));
-        }
-        for conversation in self.conversations_of(contact).await? {
-            if conversation.contact.wa_id.as_ref() == Some(phone) {
-                let key = Key::conversation(self.tenant, conversation.id);
-                writes.push(without("contact.waId").add("rev", 1).into_update(self.table(), key));
-            }
-        }
-        Ok(writes)
-    }
-
-    /// The conversations of a contact with each of the tenant's numbers.
-    async fn conversations_of(&self, contact: ContactId) -> Result<Vec<Conversation>, StoreError> {
-        let mut found = Vec::new();
-        for number in self.numbers().await? {
-            found.extend(self.conversation_itself(ConversationId::between(contact, &number)).await?);
-        }
-        found.retain(|conversation| conversation.merged_into.is_none());
-        Ok(found)
     }
 
     /// The tenant's numbers.
