@@ -19,8 +19,19 @@ pub(crate) struct State(BTreeMap<String, Item>);
 ///
 /// `since` of an identity is when it was seen first by whoever wrote it: it only has to be before a change of
 /// hands.
-const BOOKKEEPING: [&str; 10] =
-    ["rev", "updatedAt", "createdAt", "parkedAt", "replayedAt", "times", "expiresAt", "dueSk", "since", "linkRev"];
+const BOOKKEEPING: [&str; 11] = [
+    "rev",
+    "edits",
+    "updatedAt",
+    "createdAt",
+    "parkedAt",
+    "replayedAt",
+    "times",
+    "expiresAt",
+    "dueSk",
+    "since",
+    "linkRev",
+];
 
 impl State {
     /// The state of a table. Of events that were received from `anew` on (in milliseconds since 1970), which are

@@ -338,7 +338,7 @@ impl Lab {
         let mut items: Vec<Value> = self.raw_items().await.into_iter().map(readable).collect();
         for item in &mut items {
             let item = item.as_object_mut().unwrap();
-            for bookkeeping in ["rev", "updatedAt", "createdAt", "since", "dueSk"] {
+            for bookkeeping in ["rev", "edits", "updatedAt", "createdAt", "since", "dueSk"] {
                 item.remove(bookkeeping);
             }
         }

@@ -13,6 +13,7 @@ mod cost;
 mod customers;
 mod events;
 mod identities;
+mod inbox;
 mod ingest;
 mod logs;
 mod media;

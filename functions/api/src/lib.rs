@@ -21,12 +21,14 @@ mod customers;
 pub mod error;
 mod events;
 mod extract;
+mod history;
 mod media;
 mod messages;
 mod once;
 mod openapi;
 mod operations;
 mod people;
+mod reading;
 mod tenants;
 pub mod throttle;
 mod version;
@@ -99,8 +101,15 @@ fn operations<O: Operations>(to: O) -> O {
         openapi::show,
         conversations::list,
         conversations::show,
+        conversations::change,
         messages::list,
         messages::send,
+        messages::status,
+        history::list,
+        reading::message,
+        reading::count,
+        reading::all,
+        media::gallery,
         media::lead,
         contacts::show,
         contacts::change,

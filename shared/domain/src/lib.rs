@@ -14,6 +14,7 @@
 //! - [`phone`] reads phone numbers as people type them.
 //! - [`customer`] decides which customer a contact is; [`email`] reads e-mail addresses as people type them.
 //! - [`assignment`] decides whose turn it is to look after a conversation.
+//! - [`label`] is what people call a conversation, to find it again.
 //! - [`policy`] is what a tenant has decided about its hub.
 //! - [`preference`] is whether a customer wants to be written to.
 //! - [`throttle`] is how often a tenant may ask.
@@ -30,6 +31,7 @@ pub mod contact;
 pub mod customer;
 pub mod email;
 pub mod ids;
+pub mod label;
 pub mod media;
 pub mod message;
 pub mod number;

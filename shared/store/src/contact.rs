@@ -98,7 +98,7 @@ impl TenantStore {
                 Some(email) => Expression::new().set("email", email),
                 None => Expression::new().remove("email"),
             };
-            let mut writes = self.link_writes(&known, &link, fields, now).await?;
+            let mut writes = self.link_writes(&known, &link, fields, None, now).await?;
             let of_link = writes.len();
             if let Some(old) = &rested_on {
                 let key = Key::matched_contact(self.tenant, old, known.id);

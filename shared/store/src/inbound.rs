@@ -7,11 +7,14 @@ use crate::conversation::{Conversation, ConversationStatus, Referred};
 use crate::error::StoreError;
 use crate::expression::{ABSENT, Expression, PRESENT};
 use crate::item;
-use crate::keys::{INBOX_PK, INBOX_SK, Key, Place, inbox_partition, inbox_sort};
+use crate::keys::{
+    INBOX_PK, INBOX_SK, Key, Place, UNREAD_PK, UNREAD_SK, inbox_partition, inbox_sort, unread_partition,
+};
 use crate::media::NewMedia;
 use crate::members::Assignee;
 use crate::message::{Message, Pointer};
 use crate::transaction::{Outcome, SURPRISES, Verdict, pause};
+use crate::unread::{earlier, unread_from};
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -116,6 +119,8 @@ struct Effect<'a> {
     newest: &'a NewMessage,
     /// How many of them wait to be read.
     unread: u64,
+    /// The place of the first of those.
+    first_unread: Option<MessageOrder>,
     /// The end of the window that the customer opened with them.
     window: Option<Timestamp>,
     /// The last advertisement that they tell of.
@@ -127,10 +132,12 @@ impl<'a> Effect<'a> {
         let all = || messages.iter().map(|(_, message)| *message);
         let acts = all().filter(|message| Origin::is_customer_act(message.origin));
         let last_act = acts.map(|message| CustomerAct::at(message.timestamp)).max();
+        let unread = || all().filter(|message| message.origin.is_none());
         let referred = |message: &NewMessage| Some(Referred { order: message.order, ad: message.referral.clone()? });
         Self {
             newest: all().max_by_key(|message| message.order).expect("a batch that is written has messages"),
-            unread: all().filter(|message| message.origin.is_none()).count() as u64,
+            unread: unread().count() as u64,
+            first_unread: unread().map(|message| message.order).min(),
             window: last_act.map(window::expiry),
             referral: all().filter_map(referred).max_by_key(|referred| referred.order),
         }
@@ -320,7 +327,7 @@ impl TenantStore {
                 // What comes in is kept under the id of its wamid itself.
                 taken(Expression::new()).into_update(self.table(), Key::pointer(self.tenant, place.message)),
                 taken(Expression::new()).into_update(self.table(), Key::message(&place)),
-                Expression::new()
+                unread_from(Expression::new(), self.tenant, status, earlier(known.first_unread, Some(place.order)))
                     .add("unreadCount", 1)
                     .add("rev", 1)
                     .set("updatedAt", now.as_millisecond())
@@ -396,7 +403,7 @@ impl TenantStore {
         assignee: Option<&Assignee>,
         now: Timestamp,
     ) -> TransactWriteItem {
-        let Effect { newest, unread, window, referral } = effect;
+        let Effect { newest, unread, first_unread, window, referral } = effect;
         let id = ConversationId::between(person.contact, &batch.number);
         let phone_seen_at = batch.sender.wa_id.as_ref().map(|_| newest.timestamp);
         let assigned_to_id = assignee.map(|assignee| assignee.user.clone());
@@ -409,6 +416,7 @@ impl TenantStore {
                 contact: person.shown(&batch.sender),
                 status: ConversationStatus::Open,
                 unread_count: unread,
+                first_unread,
                 last_order: newest.order,
                 last_message_at: newest.timestamp,
                 last_preview: newest.preview.clone(),
@@ -417,12 +425,16 @@ impl TenantStore {
                 phone_seen_at,
                 customer_id: person.customer(),
                 assigned_to_id,
+                labels: Vec::new(),
+                active_job_id: None,
+                snoozed_until: None,
                 referral,
                 merged_into: None,
                 absorbed: Vec::new(),
                 created_at: now,
                 updated_at: now,
                 rev: 1,
+                edits: 0,
             };
             return Expression::new().when(ABSENT).into_put(self.table(), conversation.to_item(self.tenant));
         }
@@ -442,6 +454,10 @@ impl TenantStore {
                 if person.holds_phone() && known.contact.wa_id.is_none() {
                     change = change.set_if_some("contact.waId", batch.sender.wa_id.as_ref());
                 }
+                if unread > 0 {
+                    let (status, first) = (known.status.after_inbound(), earlier(known.first_unread, first_unread));
+                    change = unread_from(change, self.tenant, status, first);
+                }
                 let is_later = |new: &Referred| known.referral.as_ref().is_none_or(|old| old.order < new.order);
                 (
                     newest.order > known.last_order,
@@ -457,8 +473,13 @@ impl TenantStore {
                 if person.holds_phone() {
                     change = change.when("attribute_exists(#contact.#waId)");
                 }
-                if unread > 0 {
-                    change = change.when("#status = :status");
+                // It becomes unread, or is it already since an earlier message: then its place in the index stays.
+                if let Some(first) = first_unread {
+                    change = change
+                        .when("#status = :status")
+                        .when(format!("attribute_not_exists(#{UNREAD_SK}) OR #{UNREAD_SK} <= :{UNREAD_SK}"))
+                        .set(UNREAD_PK, unread_partition(self.tenant))
+                        .set_if_absent(UNREAD_SK, first);
                 }
                 if window.is_some() {
                     change =

@@ -25,6 +25,12 @@
 //! | messages of a conversation, either direction | query `TENANT#t#CONVERSATION#c` / `MESSAGE#…` |
 //! | media of a conversation, and of a page of its messages | query `TENANT#t#CONVERSATION#c` / `MEDIA#…` |
 //! | inbox page by tenant and status, newest first | index `inbox`: `TENANT#t#INBOX#status#shard` / order |
+//! | those of several statuses, newest first | one query of that index for each, brought together |
+//! | those whose window is open | the same, from 24 hours ago, filtered |
+//! | those that somebody looks after | the same, filtered; a page looks at so many at most |
+//! | unread conversations, and how many, by their first unread message | index `unread`: `TENANT#t#UNREAD#shard` / order |
+//! | what a customer wrote since they were read | query `TENANT#t#CONVERSATION#c` / `MESSAGE#…`, filtered |
+//! | messages of a contact, newest first | query each of their conversations, brought together |
 //! | message by id, by client id, by wamid | all three are message ids: get `TENANT#t#MESSAGE#m` / `POINTER` |
 //! | statuses and changes that came before their message | query `TENANT#t#MESSAGE#m` / `EARLY#…` |
 //! | whether a change (reaction, edit, deletion) was taken | get `TENANT#t#MESSAGE#m` / `TAKEN` |
@@ -34,9 +40,10 @@
 //! | a POST under a key that its caller chose | get `TENANT#t#ONCE#…`, or `ONCE#…` if it concerns no tenant / `ONCE` |
 //! | how often a tenant may still ask | update `TENANT#t#BUCKET` / `BUCKET` |
 //!
-//! The `inbox` index carries whole items, the `due` index only keys. Both have a shard in their
-//! partition key because a throttled index rejects base writes; there is one shard until a tenant
-//! needs more.
+//! The `inbox` index carries whole items, the `due` and `unread` indexes only keys. All have a shard in
+//! their partition key because a throttled index rejects base writes; there is one shard until a tenant
+//! needs more. A conversation changes its place in `unread` when it becomes unread and when it is read, and
+//! not with the messages in between.
 
 use crate::event::EventId;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -55,6 +62,12 @@ pub(crate) const SK: &str = "sk";
 pub(crate) const INBOX_INDEX: &str = "inbox";
 pub(crate) const INBOX_PK: &str = "inboxPk";
 pub(crate) const INBOX_SK: &str = "inboxSk";
+
+/// The sparse index of conversations with unread messages, by the first of them.
+pub(crate) const UNREAD_INDEX: &str = "unread";
+pub(crate) const UNREAD_PK: &str = "unreadPk";
+/// The place of the first unread message; kept also of what is unwanted, and so not in the index.
+pub(crate) const UNREAD_SK: &str = "unreadSk";
 
 /// The index of everything unfinished.
 pub(crate) const DUE_INDEX: &str = "due";
@@ -371,6 +384,15 @@ pub(crate) fn user_partition(user: &UserId) -> String {
 
 pub(crate) fn inbox_partition(tenant: TenantId, status: &str) -> String {
     format!("TENANT#{tenant}#INBOX#{status}#0")
+}
+
+pub(crate) fn unread_partition(tenant: TenantId) -> String {
+    format!("TENANT#{tenant}#UNREAD#0")
+}
+
+/// The sort key of the first message that would stand at or behind this place.
+pub(crate) fn message_sort_from(order: MessageOrder) -> String {
+    format!("{MESSAGES}{order}")
 }
 
 pub(crate) fn inbox_sort(last: MessageOrder, conversation: ConversationId) -> String {

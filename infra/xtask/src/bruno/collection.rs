@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// The operations whose example cannot succeed on the local stack, and what they answer.
-const REFUSED: [(&str, u16); 2] = [
+const REFUSED: [(&str, u16); 3] = [
+    // It does not say whose messages.
+    ("history_list", 400),
     // The example's number is not the example's token's.
     ("tenants_register", 422),
     // A text has no file.
