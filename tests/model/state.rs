@@ -43,6 +43,8 @@ impl State {
         // They only lead to what a merge has to look after, where it is read anew: who has lost a phone may still stand
         // there with it.
         items.retain(|item| text(item, "entity") != "former-identity");
+        // Nor do these promise anything: somebody may be kept under a name that they had for a moment.
+        items.retain(|item| text(item, "entity") != "search");
         let mut state = BTreeMap::new();
         for item in items {
             if item.contains_key("mergedInto") {

@@ -15,21 +15,21 @@ const OLD: &str = "5491155551234";
 const NEW: &str = "5491166667777";
 
 /// The customer's number changes, so many seconds after the lab's time.
-fn moves(lab: &Lab, after: i64) -> String {
+pub(crate) fn moves(lab: &Lab, after: i64) -> String {
     let time = (lab.now().as_second() + after).to_string();
     lab.envelope(&json!({"id": "wamid.move", "from": OLD, "timestamp": time, "type": "system", "system": {
         "type": "user_changed_number", "body": "cambió de número", "wa_id": NEW, "user_id": "AR.2", "previous_user_id": "AR.1"}}))
 }
 
-fn written(lab: &Lab, who: &Identities, wamid: &str, after: i64) -> String {
+pub(crate) fn written(lab: &Lab, who: &Identities, wamid: &str, after: i64) -> String {
     lab.text(who, wamid, -after, wamid)
 }
 
-fn old() -> Identities {
+pub(crate) fn old() -> Identities {
     phone_and_bsuid(OLD, "AR.1")
 }
 
-fn new() -> Identities {
+pub(crate) fn new() -> Identities {
     phone_and_bsuid(NEW, "AR.2")
 }
 

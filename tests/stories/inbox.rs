@@ -1,10 +1,12 @@
 //! What people do with the inbox: reading, answering for, putting away, and finding again.
 
+use crate::identities;
 use crate::world::{Tenant, eventually, now};
 use futures_util::future::{join, join_all};
 use jiff::SignedDuration;
 use recado_domain::ids::{ConversationId, MessageId, Wamid};
 use recado_domain::label::Label;
+use recado_domain::search::Term;
 use recado_store::{
     ChangedConversation, Conversation, ConversationChange, ConversationStatus, Listing, MOST_COUNTED, TenantStore,
 };
@@ -105,7 +107,7 @@ async fn what_is_wrong_with_a_change_is_named_and_nothing_comes_of_it() {
     let customer = other.stack.post(&other.agent, "/customers", &json!({"name": "Ajena"})).await.body["id"].clone();
     let (before, _) = with_tag(&tenant, &conversation).await;
     for (change, status, said) in [
-        (json!({"estado": "CLOSED"}), 400, "body: unknown field `estado`"),
+        (json!({"estado": "CLOSED"}), 400, "unknown field `estado`"),
         (json!({"status": "DONE"}), 400, "status: unknown variant `DONE`"),
         (json!({"labels": ["x"; 2]}), 400, "labels[1]: is named twice"),
         (json!({"labels": (0..11).map(|n| n.to_string()).collect::<Vec<_>>()}), 400, "labels: must name at most 10"),
@@ -120,7 +122,7 @@ async fn what_is_wrong_with_a_change_is_named_and_nothing_comes_of_it() {
     ] {
         let answer = tenant.stack.patch(&tenant.agent, &path(&conversation), &change).await;
         let (was, message) = told(&answer);
-        assert!(was == status && message.starts_with(said), "{change}: expected {status} {said}: {}", answer.body);
+        assert!(was == status && message.contains(said), "{change}: expected {status} {said}: {}", answer.body);
     }
     for (token, id, status) in [(&tenant.viewer, &conversation, 403), (&tenant.agent, &foreign, 404)] {
         assert_eq!(tenant.stack.patch(token, &path(id), &json!({"status": "SPAM"})).await.status, status);
@@ -452,12 +454,16 @@ async fn a_page_takes_as_many_calls_and_a_cursor_goes_as_far_with_ten_conversati
             window_open_at: Some(lab.now()),
             assigned_to: None,
         };
-        for what in ["a page", "a filtered page", "unread ones", "their number"] {
+        for what in ["a page", "a filtered page", "unread ones", "found ones", "their number"] {
             let before: u64 = calls().iter().map(|(_, made)| made).sum();
             match what {
                 "a page" => assert_eq!(tenant.inbox(ConversationStatus::Open, 5, None).await.unwrap().items.len(), 5),
                 "a filtered page" => assert_eq!(tenant.conversations(&listing, 5, None).await.unwrap().items.len(), 5),
                 "unread ones" => assert_eq!(tenant.unread(|_| true, 5, None).await.unwrap().items.len(), 5),
+                "found ones" => {
+                    let term = Term::parse("5550").unwrap();
+                    assert_eq!(tenant.search(&term, |_| true, 5, None).await.unwrap().items.len(), 5);
+                }
                 _ => drop(tenant.unread_count().await.unwrap()),
             }
             made.push((what, calls().iter().map(|(_, made)| made).sum::<u64>() - before));
@@ -465,7 +471,118 @@ async fn a_page_takes_as_many_calls_and_a_cursor_goes_as_far_with_ten_conversati
         counted.push(made);
     }
     assert_eq!(counted[0], counted[1], "calls with 10 conversations, and with 100");
-    assert_eq!(counted[0], [("a page", 1), ("a filtered page", 2), ("unread ones", 2), ("their number", 1)]);
+    assert_eq!(
+        counted[0],
+        [("a page", 1), ("a filtered page", 2), ("unread ones", 2), ("found ones", 4), ("their number", 1)]
+    );
+}
+
+#[tokio::test]
+async fn somebody_is_found_by_any_word_of_their_name_and_any_part_of_their_phone() {
+    let tenant = Tenant::with_statuses(json!([])).await;
+    let other = Tenant::with_statuses(json!([])).await;
+    let named = async |tenant: &Tenant, from: &str, wamid: &str, name: &str| {
+        let mut body = tenant.text_webhook(from, wamid, now(), wamid);
+        body["entry"][0]["changes"][0]["value"]["contacts"][0]["profile"]["name"] = json!(name);
+        assert_eq!(tenant.stack.post_webhook(body.to_string().as_bytes()).await.status, 200);
+        eventually(&format!("a conversation that shows {wamid}"), async || {
+            let inbox = tenant.conversations().await;
+            inbox.iter().find(|one| one["lastMessagePreview"] == wamid).cloned().ok_or(format!("{}", inbox.len()))
+        })
+        .await
+    };
+    let lucia = named(&tenant, "5491155551234", "l1", "Lucía Núñez").await["id"].clone();
+    let mario = named(&tenant, "5493514445555", "m1", "Mario Lucero").await["id"].clone();
+    named(&other, "5491155551234", "o1", "Lucía Ajena").await;
+    let found = async |search: &str| {
+        let mut found = listed(&tenant, &format!("?search={search}")).await;
+        found.sort_by_key(|id| usize::from(*id != lucia));
+        found
+    };
+    let (both, nobody) = (vec![lucia.clone(), mario.clone()], Vec::<Value>::new());
+    let (her, him) = (vec![lucia.clone()], vec![mario.clone()]);
+    for (search, expected) in [
+        ("luc", &both),
+        ("LUCI", &her),
+        ("luc%C3%ADa%20nu", &her),
+        ("nunez", &her),
+        ("N%C3%BA%C3%B1", &her),
+        ("lucero", &him),
+        ("mario%20l", &him),
+        ("ucia", &nobody),
+        ("marta", &nobody),
+        ("1155", &her),
+        ("555", &both),
+        ("%2B54%209%2011%205555", &her),
+        ("011%205555-1234", &her),
+        ("445", &him),
+        ("0351", &him),
+        ("549", &nobody),
+        ("12345", &nobody),
+    ] {
+        assert_eq!(&found(search).await, expected, "?search={search}");
+    }
+    // One by one, each once, although both have several fives.
+    let (mut pages, mut path) = (Vec::new(), "/conversations?search=555&limit=1".to_owned());
+    for _ in 0..20 {
+        let page = tenant.stack.get(&tenant.viewer, &path).await.body;
+        pages.extend(page["items"].as_array().unwrap().iter().map(|one| one["id"].clone()));
+        let Some(next) = page["nextCursor"].as_str() else { break };
+        path = format!("/conversations?search=555&limit=1&cursor={next}");
+        let elsewhere = tenant.stack.get(&tenant.viewer, &format!("/conversations?search=445&cursor={next}")).await;
+        assert_eq!(elsewhere.status, 400, "a cursor is good for its own search only");
+    }
+    pages.sort_by_key(|id| usize::from(*id != lucia));
+    assert_eq!(pages, both, "page by page");
+
+    // She marries, and is put away.
+    named(&tenant, "5491155551234", "l2", "Lucía Paz").await;
+    assert_eq!((found("paz").await, found("nunez").await), (her.clone(), nobody.clone()), "as she is called now");
+    let path = format!("/conversations/{}", lucia.as_str().unwrap());
+    for (status, expected) in [("CLOSED", &her), ("ARCHIVED", &her), ("SPAM", &nobody)] {
+        assert_eq!(tenant.stack.patch(&tenant.agent, &path, &json!({"status": status})).await.status, 200);
+        assert_eq!(&found("paz").await, expected, "{status}");
+        assert_eq!(found(&format!("paz&status={status}")).await, her, "{status}, when asked for it");
+        assert_eq!(found("paz&filter=open").await, nobody, "{status}");
+    }
+    for search in ["l", "12", "%20", "1-2"] {
+        let answer = tenant.stack.get(&tenant.agent, &format!("/conversations?search={search}")).await;
+        assert_eq!(told(&answer), (400, "search: must have at least 2 letters of a name, or 3 digits of a phone"));
+    }
+}
+
+#[tokio::test]
+async fn whoever_changes_their_number_or_turns_out_to_be_one_is_found_by_what_is_shown_now() {
+    let lab = Lab::new().await;
+    lab.deliver(&[identities::written(&lab, &identities::old(), "wamid.a", 0)]).await;
+    let tenant = lab.tenant().await;
+    let old = identities::old().wa_id.unwrap().as_str()[3..].to_owned();
+    let new = identities::new().wa_id.unwrap().as_str()[3..].to_owned();
+    let found = async |typed: &str| -> Vec<ConversationId> {
+        let page = tenant.search(&Term::parse(typed).unwrap(), |_| true, 100, None).await.unwrap();
+        page.items.into_iter().map(|one| one.id).collect()
+    };
+    let conversation = lab.inbox().await.remove(0).id;
+    assert_eq!((found(&old).await, found(&new).await), (vec![conversation], vec![]));
+    lab.deliver(&[identities::moves(&lab, 10)]).await;
+    assert_eq!(
+        (found(&old).await, found(&new).await),
+        (vec![], vec![conversation]),
+        "by the number that they have now"
+    );
+    assert_eq!(found(&new[4..]).await, [conversation], "and by a part of it");
+
+    let lab = Lab::new().await;
+    let tenant = lab.tenant().await;
+    let id = phone_and_bsuid(LUCIA, "AR.1");
+    let bsuid = recado_domain::contact::Identities { wa_id: None, ..id.clone() };
+    lab.deliver(&[lab.text(&bsuid, "wamid.bsuid", 20, "hola")]).await;
+    lab.deliver(&[lab.text(&phone(LUCIA), "wamid.phone", 10, "soy yo")]).await;
+    lab.deliver(&[lab.text(&id, "wamid.both", 0, "la misma")]).await;
+    let one = lab.inbox().await;
+    let page = tenant.search(&Term::parse("5555-1234").unwrap(), |_| true, 100, None).await.unwrap();
+    let found: Vec<_> = page.items.into_iter().map(|found| found.id).collect();
+    assert_eq!((one.len(), found), (1, vec![one[0].id]), "what was found before is found where it goes on");
 }
 
 #[tokio::test]

@@ -14,7 +14,9 @@ use recado_domain::email::Email;
 use recado_domain::ids::{Bsuid, ContactId, ConversationId, CustomerId, JobId, MessageId, PhoneNumberId, UserId, WaId};
 use recado_domain::label::{Label, MAX_LABELS};
 use recado_domain::message::Direction;
+use recado_domain::personal::Personal;
 use recado_domain::preference::{Preference, PreferenceSource};
+use recado_domain::search::Term;
 use recado_domain::window;
 use recado_store::{ChangedConversation, Contact, Conversation, ConversationChange, ConversationStatus, Listing};
 use serde::{Deserialize, Serialize};
@@ -176,6 +178,10 @@ pub(crate) struct ListQuery {
     status: Option<ConversationStatus>,
     /// Only those that this person looks after.
     assigned_to: Option<UserId>,
+    /// Only those whose contact has a name with a word that begins like this, or a phone with these digits in it;
+    /// unless something else says so, of any status but spam. At least two letters, or three digits.
+    #[param(value_type = Option<String>, example = "lucía")]
+    search: Option<Personal<String>>,
 }
 
 /// A list as it was asked for.
@@ -183,13 +189,27 @@ struct Asked {
     /// What names it, for its cursors.
     name: String,
     is_unread: bool,
+    search: Option<Term>,
     listing: Listing,
+}
+
+impl Asked {
+    /// Whether a conversation that was found in another way belongs to it.
+    fn has(&self, found: &Conversation) -> bool {
+        let Listing { statuses, window_open_at, assigned_to } = &self.listing;
+        statuses.contains(&found.status)
+            && (!self.is_unread || found.unread_count > 0)
+            && window_open_at.is_none_or(|now| window::is_open(found.window_expires_at, now))
+            && (assigned_to.is_none() || found.assigned_to_id == *assigned_to)
+    }
 }
 
 impl ListQuery {
     fn read(self, caller: &UserId, now: Timestamp) -> Result<Asked, ApiError> {
         use ConversationStatus::{Archived, Closed, Open, Spam};
-        let Self { filter, status, assigned_to } = self;
+        let Self { filter, status, assigned_to, search } = self;
+        let search = search.map(|typed| Term::parse(typed.expose())).transpose();
+        let search = search.map_err(|error| ApiError::invalid("search", error))?;
         if status.is_some() && matches!(filter, Some(Filter::All | Filter::Open | Filter::Closed | Filter::Archived)) {
             return Err(ApiError::invalid("status", "cannot be combined with this filter"));
         }
@@ -202,14 +222,16 @@ impl ListQuery {
             (Some(Filter::Unread), None) => vec![Open, Closed, Archived, Spam],
             (Some(Filter::Closed), None) => vec![Closed],
             (Some(Filter::Archived), None) => vec![Archived],
+            (None, None) if search.is_some() => vec![Open, Closed, Archived],
             (Some(Filter::Open | Filter::Mine) | None, None) => vec![Open],
         };
         let assigned_to = if filter == Some(Filter::Mine) { Some(caller.clone()) } else { assigned_to };
         let whose = assigned_to.as_ref().map_or("", UserId::as_str);
         let (is_window, is_unread) = (filter == Some(Filter::Window), filter == Some(Filter::Unread));
-        let name = format!("conversations/{statuses:?}/{is_window}/{is_unread}/{whose}");
+        let searched = search.as_ref().map(Term::key);
+        let name = format!("conversations/{statuses:?}/{is_window}/{is_unread}/{whose}/{searched:?}");
         let listing = Listing { statuses, window_open_at: is_window.then_some(now), assigned_to };
-        Ok(Asked { name, is_unread, listing })
+        Ok(Asked { name, is_unread, search, listing })
     }
 }
 
@@ -224,20 +246,17 @@ pub(crate) async fn list(
     paging: Paging<ListQuery>,
 ) -> Result<Json<List<ConversationView>>, ApiError> {
     let (tenant, now) = (member.membership.tenant(), api.clock.now());
-    let Asked { name, is_unread, listing } = paging.filter.read(member.membership.user(), now)?;
-    let after = paging.cursor.map(|cursor| api.cursor_key.open(tenant, &name, &cursor)).transpose()?;
-    let page = if is_unread {
-        let Listing { statuses, assigned_to, .. } = &listing;
-        let is_wanted = |found: &Conversation| {
-            statuses.contains(&found.status) && (assigned_to.is_none() || found.assigned_to_id == *assigned_to)
-        };
-        member.store.unread(is_wanted, paging.limit, after.as_deref()).await?
-    } else {
-        member.store.conversations(&listing, paging.limit, after.as_deref()).await?
+    let asked = paging.filter.read(member.membership.user(), now)?;
+    let after = paging.cursor.map(|cursor| api.cursor_key.open(tenant, &asked.name, &cursor)).transpose()?;
+    let (limit, after) = (paging.limit, after.as_deref());
+    let page = match &asked.search {
+        Some(term) => member.store.search(term, |found| asked.has(found), limit, after).await?,
+        None if asked.is_unread => member.store.unread(|found| asked.has(found), limit, after).await?,
+        None => member.store.conversations(&asked.listing, limit, after).await?,
     };
     Ok(Json(List {
         items: page.items.into_iter().map(|conversation| ConversationView::new(conversation, now)).collect(),
-        next_cursor: page.next.map(|position| api.cursor_key.seal(tenant, &name, &position)),
+        next_cursor: page.next.map(|position| api.cursor_key.seal(tenant, &asked.name, &position)),
     }))
 }
 

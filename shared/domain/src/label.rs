@@ -15,7 +15,7 @@ pub struct Label(String);
 
 /// The rule that a label breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a label has 1 to {MAX_LABEL_CHARS} characters, no control characters, and no spaces around it")]
+#[error("a label has 1 to 30 characters, no control characters, and no spaces around it")]
 pub struct InvalidLabel;
 
 impl Label {

@@ -14,6 +14,7 @@
 //! - [`phone`] reads phone numbers as people type them.
 //! - [`customer`] decides which customer a contact is; [`email`] reads e-mail addresses as people type them.
 //! - [`assignment`] decides whose turn it is to look after a conversation.
+//! - [`search`] is what somebody can be found by.
 //! - [`label`] is what people call a conversation, to find it again.
 //! - [`policy`] is what a tenant has decided about its hub.
 //! - [`preference`] is whether a customer wants to be written to.
@@ -43,6 +44,7 @@ pub mod policy;
 pub mod preference;
 #[cfg(feature = "openapi")]
 mod schema;
+pub mod search;
 pub mod status;
 pub mod template;
 pub mod tenant;

@@ -23,6 +23,7 @@ use recado_domain::ids::{ConversationId, MessageId, PhoneNumberId, Wamid};
 use recado_domain::message::{Direction, MessageType, Origin};
 use recado_domain::order::MessageOrder;
 use recado_domain::personal::Personal;
+use recado_domain::search::Term;
 use recado_domain::status::{MessageStatus, States};
 use recado_domain::window::{self, CustomerAct};
 
@@ -268,6 +269,7 @@ impl TenantStore {
                 writes.extend(self.assignment_writes(assignee, who.contact, conversation, surprise > HURRY, now));
             }
 
+            self.make_findable(who.contact, &found_by(&belief, &who, &batch.sender)).await?;
             match self.transact(OPERATION, writes).await? {
                 Outcome::Done => {
                     open.into_iter().for_each(|place| recorded[place] = Some(Recorded::Stored));
@@ -469,6 +471,10 @@ impl TenantStore {
             }
             Belief::Ordinary | Belief::Absent => {
                 change = change.when(PRESENT).when("attribute_not_exists(#mergedInto)").when("#lastOrder < :lastOrder");
+                // By another name, they are to be found.
+                if let Some(name) = &batch.sender.name {
+                    change = change.when("#contact.#name = :contact_name").value(":contact_name", name);
+                }
                 // Whoever takes the phone from them takes it from here.
                 if person.holds_phone() {
                     change = change.when("attribute_exists(#contact.#waId)");
@@ -513,4 +519,18 @@ impl TenantStore {
         }
         change.into_update(self.table(), Key::conversation(self.tenant, id))
     }
+}
+
+/// What a conversation is about to show for the first time that its contact is found by.
+fn found_by(belief: &Belief, person: &Person, sender: &Identities) -> Vec<Term> {
+    let (phone, name) = match belief {
+        Belief::Absent => (person.shown(sender).wa_id, sender.name.as_ref()),
+        Belief::Ordinary => (person.known_by(sender).wa_id.filter(|_| person.has_news()), None),
+        Belief::Known(known) => {
+            let phone = person.known_by(sender).wa_id.filter(|phone| known.contact.wa_id.as_ref() != Some(phone));
+            (phone, sender.name.as_ref().filter(|name| known.contact.name.as_ref() != Some(name)))
+        }
+    };
+    let of_name = name.map(|name| Term::of_name(name.expose()));
+    phone.iter().flat_map(Term::of_phone).chain(of_name.into_iter().flatten()).collect()
 }

@@ -30,6 +30,7 @@
 //! | those that somebody looks after | the same, filtered; a page looks at so many at most |
 //! | unread conversations, and how many, by their first unread message | index `unread`: `TENANT#t#UNREAD#shard` / order |
 //! | what a customer wrote since they were read | query `TENANT#t#CONVERSATION#c` / `MESSAGE#…`, filtered |
+//! | conversations by a beginning of a name, or by any part of a phone | query `TENANT#t#SEARCH#kind#beginning` / text and contact |
 //! | messages of a contact, newest first | query each of their conversations, brought together |
 //! | message by id, by client id, by wamid | all three are message ids: get `TENANT#t#MESSAGE#m` / `POINTER` |
 //! | statuses and changes that came before their message | query `TENANT#t#MESSAGE#m` / `EARLY#…` |
@@ -51,6 +52,7 @@ use recado_domain::contact::Address;
 use recado_domain::customer::MatchOn;
 use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::order::MessageOrder;
+use recado_domain::search::Term;
 use recado_domain::status::Fact;
 use recado_domain::template::TemplateKey;
 use std::collections::HashMap;
@@ -208,6 +210,10 @@ impl Key {
 
     pub(crate) fn formerly(tenant: TenantId, contact: ContactId, identity: &Address) -> Self {
         Self { sk: format!("{FORMERLY}{}", name_of(identity)), ..Self::contact(tenant, contact) }
+    }
+
+    pub(crate) fn search(tenant: TenantId, term: &Term, contact: ContactId) -> Self {
+        Self::new(search_partition(tenant, term), format!("{}#{contact}", search_prefix(term)))
     }
 
     pub(crate) fn conversation(tenant: TenantId, conversation: ConversationId) -> Self {
@@ -384,6 +390,24 @@ pub(crate) fn user_partition(user: &UserId) -> String {
 
 pub(crate) fn inbox_partition(tenant: TenantId, status: &str) -> String {
     format!("TENANT#{tenant}#INBOX#{status}#0")
+}
+
+/// Everything of a kind that begins alike stands together.
+pub(crate) fn search_partition(tenant: TenantId, term: &Term) -> String {
+    let (kind, beginning, _) = term.key();
+    format!("TENANT#{tenant}#SEARCH#{kind}#{beginning}")
+}
+
+/// What the sort keys of everything begin with that begins with a term.
+pub(crate) fn search_prefix(term: &Term) -> String {
+    let (.., text) = term.key();
+    text.to_owned()
+}
+
+/// Reads text and contact out of the sort key of a search item.
+pub(crate) fn parse_search_sort(sort: &str) -> Option<(String, ContactId)> {
+    let (text, contact) = sort.rsplit_once('#')?;
+    Some((text.to_owned(), ContactId::parse(contact).ok()?))
 }
 
 pub(crate) fn unread_partition(tenant: TenantId) -> String {

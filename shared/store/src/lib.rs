@@ -39,6 +39,7 @@ mod outbox;
 mod parked;
 mod policy;
 mod preference;
+mod search;
 mod status;
 mod stream;
 mod template;

@@ -22,6 +22,7 @@ use recado_domain::contact::{Address, Identities};
 use recado_domain::customer::{Link, matchable};
 use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId, PhoneNumberId};
 use recado_domain::label::Label;
+use recado_domain::search::Term;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -98,6 +99,8 @@ impl TenantStore {
             // Whoever has another phone may be found to be a customer by it.
             let phone = matchable(&moved.after, None).pop();
             writes.extend(phone.iter().map(|phone| self.contact_match_write(phone, contact, Some(now))));
+            let terms: Vec<Term> = moved.after.wa_id.iter().flat_map(Term::of_phone).collect();
+            self.make_findable(contact, &terms).await?;
             if matches!(self.transact(OPERATION, writes).await?, Outcome::Done) {
                 return match &phone {
                     Some(phone) => self.match_on_news(contact, phone, now).await,
@@ -294,6 +297,8 @@ impl TenantStore {
                 writes.push(change.into_update(self.table(), Key::conversation(self.tenant, goes_on.id)));
             }
         }
+        let terms: Vec<Term> = known_by.wa_id.iter().flat_map(Term::of_phone).collect();
+        self.make_findable(survivor, &terms).await?;
         self.transact(OPERATION, writes).await.map(|_| ())
     }
 

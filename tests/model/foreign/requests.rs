@@ -133,7 +133,8 @@ const ROUTES: &[Route] = &[
 ];
 
 /// What a query may name.
-const QUERY: [(&str, &str); 8] = [
+const QUERY: [(&str, &str); 9] = [
+    ("search", "phone"),
     ("assignedTo", "user"),
     ("phoneNumber", "phone"),
     ("cursor", "cursor"),
