@@ -253,7 +253,7 @@ impl Lab {
 
     async fn compose_in(&self, tenant: &TenantStore, known: Conversation, text: &str) -> MessageId {
         let draft = Draft {
-            client_message_id: ClientMessageId::parse(text).unwrap(),
+            client_message_id: ClientMessageId::parse(text.escape_default().to_string()).unwrap(),
             kind: MessageType::Text,
             content: Personal::new(json!({ "text": text })),
             preview: Personal::new(text.to_owned()),

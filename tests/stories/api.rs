@@ -157,6 +157,7 @@ async fn a_tenant_is_registered_only_by_an_administrator_and_only_with_a_number_
         (&admin, json!({"members": []}), 400, "INVALID_REQUEST"),
         (&admin, json!({"members": [member, member]}), 400, "INVALID_REQUEST"),
         (&admin, json!({"accessToken": "x".repeat(4097)}), 400, "INVALID_REQUEST"),
+        (&admin, json!({"accessToken": "sí\n"}), 400, "INVALID_REQUEST"),
         (&admin, json!({"surprise": 1}), 400, "INVALID_REQUEST"),
     ] {
         let answer = tenant.stack.post(token, "/tenants", &request(change.clone())).await;

@@ -4,7 +4,7 @@ use crate::Api;
 use crate::auth::{Member, Writer};
 use crate::customers::{CandidateView, candidates};
 use crate::error::ApiError;
-use crate::extract::{ConversationPath, JsonBody, Paging, given};
+use crate::extract::{ConversationPath, JsonBody, Object, Paging, given};
 use crate::version::{IfMatch, Tagged};
 use axum::Json;
 use axum::extract::State;
@@ -319,7 +319,7 @@ pub(crate) struct ChangeRequest {
     /// How far it was read; `null` makes what the customer wrote last unread again.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<ReadRequest>, example = json!(null))]
-    read: Option<Option<ReadRequest>>,
+    read: Option<Option<Object<ReadRequest>>>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -347,7 +347,7 @@ impl ChangeRequest {
             customer_id: self.customer_id,
             active_job_id: self.active_job_id,
             snoozed_until: self.snoozed_until,
-            read_up_to: self.read.map(|read| read.map(|read| read.up_to)),
+            read_up_to: self.read.map(|read| read.map(|Object(read)| read.up_to)),
         })
     }
 }

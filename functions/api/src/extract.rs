@@ -7,10 +7,13 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId};
 use recado_store::EventId;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::error::Error;
+use std::fmt;
+use std::marker::PhantomData;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::{IntoParams, PartialSchema};
@@ -37,7 +40,7 @@ pub(crate) async fn read_body(request: Request) -> Result<Bytes, ApiError> {
 /// What a body says.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    let Object(parsed) = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
         // `?` stands for a place that the parser did not reach.
         let field = if path == "." || path.contains('?') { "body" } else { &path };
@@ -45,6 +48,30 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     })?;
     json.end().map_err(|error| ApiError::invalid("body", error))?;
     Ok(parsed)
+}
+
+/// A JSON object. Derived code would also take an array of the fields in their order, which nobody meant.
+#[derive(Debug)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields))
+            }
+        }
+
+        from.deserialize_map(Fields(PhantomData)).map(Self)
+    }
 }
 
 macro_rules! path_ids {
@@ -170,4 +197,37 @@ fn filter<F: DeserializeOwned>(pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> Result
             None => ApiError::invalid("query", told),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Request {
+        name: String,
+        inner: Option<Object<Inner>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Inner {
+        count: u32,
+    }
+
+    #[test]
+    fn a_body_is_an_object_and_so_is_what_it_holds_and_what_is_wrong_has_its_place() {
+        let request: Request = parse(br#"{"name": "L", "inner": {"count": 7}}"#).unwrap();
+        assert_eq!((request.name.as_str(), request.inner.unwrap().0.count), ("L", 7));
+        for (body, place) in [
+            (r#"["L", null]"#, "body: "),
+            (r#"{"name": "L", "inner": [7]}"#, "inner: "),
+            (r#"{"name": "L", "inner": {"count": "7"}}"#, "inner.count: "),
+            (r#"{"nombre": "L"}"#, "nombre: "),
+            (r#"{"name": "L"} {}"#, "body: "),
+        ] {
+            let error = format!("{:?}", parse::<Request>(body.as_bytes()).unwrap_err());
+            assert!(error.contains(&format!("\"{place}")), "{body} was refused with {error}");
+        }
+    }
 }

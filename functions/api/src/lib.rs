@@ -19,6 +19,7 @@ mod conversations;
 pub mod cursor;
 mod customers;
 pub mod error;
+mod event_views;
 mod events;
 mod extract;
 mod history;

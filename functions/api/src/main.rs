@@ -1,15 +1,11 @@
 //! Wires the API up. What it does stands in `lib.rs`.
 
-use api::auth::TokenVerifier;
-use api::cursor::CursorKey;
-use api::throttle::Throttle;
-use api::{Api, report, router};
+use api::{Api, auth::TokenVerifier, cursor::CursorKey, report, router, throttle::Throttle};
 use axum::middleware;
 use lambda_http::run;
-use recado_domain::throttle::Rate;
 use recado_ingest::Replay;
 use recado_platform::secret::SecretDocument;
-use recado_platform::settings::{SettingError, optional, required};
+use recado_platform::settings::{optional, required};
 use recado_platform::{aws, bucket::Bucket, clock::Clock, intake::IntakeBucket, telemetry, vault::Vault};
 use recado_store::Store;
 use recado_whatsapp::graph::{DEFAULT_VERSION, Graph};
@@ -37,18 +33,11 @@ async fn main() -> ExitCode {
                 &required("USER_POOL_CLIENT_ID")?,
                 optional("AWS_ENDPOINT_URL").as_deref(),
             )?,
-            throttle: Throttle::new(rate()?),
+            throttle: Throttle::from_settings()?,
             cursor_key: cursor_key.current().await,
             clock: Clock::system(),
         };
         run(router(api).layer(middleware::from_fn(report))).await
     })
     .await
-}
-
-fn rate() -> Result<Rate, SettingError> {
-    const NAME: &str = "TENANT_REQUESTS_PER_SECOND";
-    let rule = "must be a whole number from 1 on";
-    let number = required(NAME)?.parse().ok().filter(|number| *number > 0);
-    number.map(Rate::per_second).ok_or(SettingError::Unusable { name: NAME, rule })
 }

@@ -4,7 +4,7 @@ use crate::Api;
 use crate::auth::{Member, Writer};
 use crate::conversations::List;
 use crate::error::ApiError;
-use crate::extract::{ConversationPath, MessagePath, Paging};
+use crate::extract::{ConversationPath, MessagePath, Object, Paging};
 use crate::media::MediaView;
 use crate::once::{Asked, OnceBody};
 use axum::Json;
@@ -223,7 +223,8 @@ pub(crate) struct SendRequest {
     client_message_id: ClientMessageId,
     #[serde(rename = "type")]
     kind: SendType,
-    text: TextRequest,
+    #[schema(value_type = TextRequest)]
+    text: Object<TextRequest>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -242,7 +243,7 @@ struct TextRequest {
 impl SendRequest {
     fn into_draft(self, sender: Sender) -> Result<Draft, ApiError> {
         let SendType::Text = self.kind;
-        let body = self.text.body.into_inner();
+        let body = self.text.0.body.into_inner();
         match body.chars().count() {
             _ if body.trim().is_empty() => return Err(ApiError::invalid("text.body", "must not be empty")),
             0..=MAX_TEXT_CHARS => {}

@@ -3,6 +3,7 @@
 use crate::Api;
 use crate::auth::DeploymentAdmin;
 use crate::error::ApiError;
+use crate::extract::Object;
 use crate::once::{Asked, OnceBody};
 use axum::Json;
 use axum::extract::State;
@@ -31,13 +32,13 @@ pub(crate) struct RegisterRequest {
     phone_number_id: PhoneNumberId,
     waba_id: WabaId,
     /// A permanent token of a system user, for Graph.
-    #[schema(value_type = String, write_only, min_length = 1, max_length = 4096, example = "EAAG…")]
+    #[schema(value_type = String, write_only, min_length = 1, max_length = 4096, pattern = "^[!-~]+$", example = "EAAGm0PX4ZCps")]
     access_token: SecretString,
     /// The Meta app that receives for the number, by the name the deployment gave it.
     #[serde(default = "default_app")]
     app: AppKey,
-    #[schema(min_items = 1, max_items = 45)]
-    members: Vec<MemberRequest>,
+    #[schema(value_type = Vec<MemberRequest>, min_items = 1, max_items = 45)]
+    members: Vec<Object<MemberRequest>>,
     /// Whether conversations are given to whoever is online and has waited longest.
     #[serde(default)]
     auto_assign: bool,
@@ -108,7 +109,7 @@ pub(crate) async fn register(
     if request.members.is_empty() || request.members.len() > MAX_MEMBERS {
         return Err(ApiError::invalid("members", format!("must name 1 to {MAX_MEMBERS} people")));
     }
-    for (place, member) in request.members.iter().enumerate() {
+    for (place, Object(member)) in request.members.iter().enumerate() {
         for (field, text, most) in [("email", &member.email, 254), ("name", &member.name, 100)] {
             if !(1..=most).contains(&text.expose().chars().count()) {
                 return Err(ApiError::invalid(
@@ -118,12 +119,15 @@ pub(crate) async fn register(
             }
         }
     }
-    let people: BTreeSet<_> = request.members.iter().map(|member| member.user_id.as_str()).collect();
+    let people: BTreeSet<_> = request.members.iter().map(|Object(member)| member.user_id.as_str()).collect();
     if people.len() < request.members.len() {
         return Err(ApiError::invalid("members", "must name each person once"));
     }
-    if !(1..=MAX_TOKEN_BYTES).contains(&request.access_token.expose_secret().len()) {
-        return Err(ApiError::invalid("accessToken", format!("must have 1 to {MAX_TOKEN_BYTES} bytes")));
+    // Nothing else fits into the header in which Graph wants it.
+    let token = request.access_token.expose_secret();
+    if !(1..=MAX_TOKEN_BYTES).contains(&token.len()) || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let rule = format!("must have 1 to {MAX_TOKEN_BYTES} visible ASCII characters");
+        return Err(ApiError::invalid("accessToken", rule));
     }
     let listed = api.graph.phone_numbers(&request.access_token, &request.waba_id).await.map_err(unconfirmed)?;
     let Some(number) = listed.into_iter().find(|number| number.id == request.phone_number_id) else {
@@ -148,7 +152,12 @@ pub(crate) async fn register(
         members: request
             .members
             .into_iter()
-            .map(|member| NewMember { user: member.user_id, role: member.role, email: member.email, name: member.name })
+            .map(|Object(member)| NewMember {
+                user: member.user_id,
+                role: member.role,
+                email: member.email,
+                name: member.name,
+            })
             .collect(),
         policy: Policy { auto_assign: request.auto_assign, ..Policy::default() },
     };

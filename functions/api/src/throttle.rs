@@ -2,13 +2,14 @@
 //!
 //! Each tenant has one bucket of tokens in the table, and each instance of this function takes a few at a
 //! time: the limit holds over all instances, and a busy one pays one write for many requests. What an
-//! instance does not use within [`LEASE_LIFE`] is lost to it, so a little less than the limit may be had,
+//! instance does not use within ten seconds is lost to it, so a little less than the limit may be had,
 //! never more. If the bucket cannot be asked, the request goes on: this protects, it does not authorise.
 
 use crate::error::ApiError;
 use jiff::{SignedDuration, Timestamp};
 use recado_domain::ids::TenantId;
 use recado_domain::throttle::{Rate, Taken};
+use recado_platform::settings::{SettingError, required};
 use recado_platform::telemetry;
 use recado_store::TenantStore;
 use std::collections::HashMap;
@@ -50,6 +51,14 @@ impl Throttle {
     /// A limit of so many requests a second for each tenant.
     pub fn new(rate: Rate) -> Self {
         Self { rate, leases: Mutex::default() }
+    }
+
+    /// The limit that the deployment gives.
+    pub fn from_settings() -> Result<Self, SettingError> {
+        const NAME: &str = "TENANT_REQUESTS_PER_SECOND";
+        let rule = "must be a whole number from 1 on";
+        let number = required(NAME)?.parse().ok().filter(|number| *number > 0);
+        number.map(Rate::per_second).map(Self::new).ok_or(SettingError::Unusable { name: NAME, rule })
     }
 
     /// Lets a request of the tenant in, or says when to ask again.

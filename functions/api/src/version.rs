@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Type};
 
 /// A view with the version of what it shows.
 pub(crate) struct Tagged<T>(pub(crate) u64, pub(crate) T);
@@ -44,13 +44,14 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
 
 impl IntoParams for IfMatch {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let text =
-            ObjectBuilder::new().schema_type(Type::String).pattern(Some(r#"^(\*|"[0-9]{1,19}")$"#)).examples(["\"7\""]);
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let tag = text().pattern(Some(r#"^"[0-9]{1,19}"$"#)).examples(["\"7\""]);
+        let any = text().enum_values(Some(["*"]));
         let header = ParameterBuilder::new()
             .name("If-Match")
             .parameter_in(ParameterIn::Header)
             .description(Some("The `ETag` of what is to be changed; if it has changed since, nothing happens"))
-            .schema(Some(text));
+            .schema(Some(AnyOfBuilder::new().item(tag).item(any)));
         vec![header.build()]
     }
 }

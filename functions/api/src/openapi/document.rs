@@ -93,7 +93,8 @@ impl Described<'_> {
         if self.path.starts_with("/deployment/parked") {
             self.parameter("WaitsFor");
         }
-        for parameter in self.operation["parameters"].as_array_mut().into_iter().flatten() {
+        let parameters = self.operation.get_mut("parameters").and_then(Value::as_array_mut);
+        for parameter in parameters.into_iter().flatten() {
             // What is absent from a query or a path is absent, and never null.
             if let Some(kind) = parameter.pointer("/schema/type/0").cloned() {
                 parameter["schema"]["type"] = kind;

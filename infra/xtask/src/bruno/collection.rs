@@ -3,7 +3,7 @@
 use anyhow::Context;
 use recado_whatsapp::signature;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// The operations whose example cannot succeed on the local stack, and what they answer.
@@ -44,12 +44,18 @@ pub(super) fn files(document: &Value) -> anyhow::Result<BTreeMap<String, String>
         .sort_by_key(|(path, method, _)| (path.matches('{').count(), path.split('/').count(), *method != "get", *path));
     for (place, (path, method, operation)) in operations.iter().enumerate() {
         let name = operation["operationId"].as_str().context("an operation without a name")?;
-        files.insert(format!("{name}.bru"), request(place + 3, path, method, name, operation)?);
+        files.insert(format!("{name}.bru"), request(document, place + 3, (path, method, name), operation)?);
     }
     Ok(files)
 }
 
-fn request(place: usize, path: &str, method: &str, name: &str, operation: &Value) -> anyhow::Result<String> {
+/// The text of a request.
+fn request(
+    document: &Value,
+    place: usize,
+    (path, method, name): (&str, &str, &str),
+    operation: &Value,
+) -> anyhow::Result<String> {
     let body = operation.pointer("/requestBody/content/application~1json/example");
     let statuses = operation["responses"].as_object().context("an operation without answers")?;
     let refused = REFUSED.iter().find(|(refused, _)| *refused == name).map(|(_, status)| *status);
@@ -68,16 +74,30 @@ fn request(place: usize, path: &str, method: &str, name: &str, operation: &Value
         write!(text, "body:json {{\n  {body}\n}}\n\n")?;
     }
     write!(text, "assert {{\n  res.status: eq {status}\n")?;
-    let example = statuses[&status.to_string()].pointer("/content/application~1json/example");
-    for field in example.and_then(Value::as_object).into_iter().flat_map(|example| example.keys()).take(3) {
+    let content = &statuses[&status.to_string()]["content"]["application/json"];
+    for field in required(document, &content["schema"]).iter().take(3) {
         writeln!(text, "  res.body.{field}: isDefined")?;
     }
+    let example = content.get("example");
     text.push_str("}\n");
     text.push_str(&what_is_found(path, name, example));
     if let Some(summary) = operation["summary"].as_str() {
         write!(text, "\ndocs {{\n  {summary}\n}}\n")?;
     }
     Ok(text)
+}
+
+/// The fields that an answer of this schema always has.
+fn required<'a>(document: &'a Value, schema: &'a Value) -> BTreeSet<&'a str> {
+    if let Some(named) = schema["$ref"].as_str() {
+        return document
+            .pointer(named.trim_start_matches('#'))
+            .map(|schema| required(document, schema))
+            .unwrap_or_default();
+    }
+    let parts = schema["allOf"].as_array().into_iter().flatten().flat_map(|part| required(document, part));
+    let own = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    parts.chain(own).collect()
 }
 
 /// Keeps the ids that an answer tells, for the requests that need them.
