@@ -375,7 +375,7 @@ fn whatever_the_order_a_phone_is_theirs_who_was_seen_with_it_last() {
                         continue;
                     }
                     let has_it = name.starts_with(owner);
-                    let told = format!("of {turns:?} in the order {order:?}: {name} has the phone, {owner} should");
+                    let told = format!("of {turns:?} in the order {order:?}, whether {name} has {owner}'s phone");
                     assert_eq!(conversation.contact.wa_id.is_some(), has_it, "shown in the inbox, {told}");
                     assert_eq!(contact.identities.wa_id.is_some(), has_it, "of the contact, {told}");
                 }

@@ -45,6 +45,8 @@ impl State {
         items.retain(|item| text(item, "entity") != "former-identity");
         // Nor do these promise anything: somebody may be kept under a name that they had for a moment.
         items.retain(|item| text(item, "entity") != "search");
+        let shown = shown_phones(&items);
+        items.retain(|item| text(item, "entity") != "contact-match" || is_of_shown_phone(item, &shown));
         let mut state = BTreeMap::new();
         for item in items {
             if item.contains_key("mergedInto") {
@@ -111,6 +113,31 @@ fn is_repetition(item: &Item, anew: Option<i64>) -> bool {
     let event = text(item, "sk").strip_prefix("LOG#").or_else(|| text(item, "sk").strip_prefix("PARKED#"));
     let received = event.and_then(|event| event.split_once('-')?.0.parse::<i64>().ok());
     anew.zip(received).is_some_and(|(anew, received)| received >= anew)
+}
+
+/// Which contacts show which phone, those whose place another has taken included.
+fn shown_phones(items: &[Item]) -> HashMap<String, String> {
+    let contacts = || items.iter().filter(|item| text(item, "entity") == "contact");
+    let merged: HashMap<&str, &str> = contacts()
+        .filter(|item| item.contains_key("mergedInto"))
+        .map(|item| (text(item, "id"), text(item, "mergedInto")))
+        .collect();
+    let shown: HashMap<&str, &str> = contacts().map(|item| (text(item, "id"), text(item, "waId"))).collect();
+    let of = |id: &str| {
+        let mut goes_on = id;
+        while let Some(into) = merged.get(goes_on) {
+            goes_on = into;
+        }
+        shown.get(goes_on).copied().unwrap_or_default().to_owned()
+    };
+    shown.keys().map(|id| ((*id).to_owned(), of(id))).collect()
+}
+
+/// Whether a contact is to be found by this by a customer with the same phone. What it had before may lead to it
+/// still, and is read anew then.
+fn is_of_shown_phone(item: &Item, shown: &HashMap<String, String>) -> bool {
+    let Some((_, digits)) = text(item, "pk").rsplit_once("#MATCH#PHONE#") else { return true };
+    shown.get(text(item, "contact")).is_some_and(|phone| phone.ends_with(digits))
 }
 
 fn without_bookkeeping(mut item: Item) -> Item {
