@@ -156,7 +156,8 @@ async fn each_thing_that_a_person_changes_is_an_activity_and_reading_is_none() {
     let summaries: BTreeSet<&str> = activities.iter().map(|item| item["summary"].as_str().unwrap()).collect();
     let expected =
         ["started", "closed", "assigned", "labelled", "opened"].map(|what| format!("WhatsApp conversation {what}"));
-    assert_eq!(summaries, expected.iter().map(String::as_str).collect(), "{activities:#?}");
+    let expected: BTreeSet<&str> = expected.iter().map(String::as_str).collect();
+    assert_eq!(summaries, expected, "{activities:#?}");
     let by_person = activities.iter().filter(|item| item["byId"] == lab.occupant().user.as_str()).count();
     assert_eq!((activities.len(), by_person), (5, 4), "each once, and by whom: {activities:#?}");
 }

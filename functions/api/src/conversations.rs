@@ -148,7 +148,7 @@ impl ConversationView {
 }
 
 /// Which conversations a list has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Filter {
     /// The open and the closed ones.
@@ -206,7 +206,7 @@ impl Asked {
 
 impl ListQuery {
     fn read(self, caller: &UserId, now: Timestamp) -> Result<Asked, ApiError> {
-        use ConversationStatus::{Archived, Closed, Open, Spam};
+        use ConversationStatus::{Archived, Closed, Open};
         let Self { filter, status, assigned_to, search } = self;
         let search = search.map(|typed| Term::parse(typed.expose())).transpose();
         let search = search.map_err(|error| ApiError::invalid("search", error))?;
@@ -219,7 +219,7 @@ impl ListQuery {
         let statuses = match (filter, status) {
             (_, Some(status)) => vec![status],
             (Some(Filter::All | Filter::Window), None) => vec![Open, Closed],
-            (Some(Filter::Unread), None) => vec![Open, Closed, Archived, Spam],
+            (Some(Filter::Unread), None) => vec![Open, Closed, Archived],
             (Some(Filter::Closed), None) => vec![Closed],
             (Some(Filter::Archived), None) => vec![Archived],
             (None, None) if search.is_some() => vec![Open, Closed, Archived],

@@ -36,7 +36,10 @@ pub(crate) struct HistoryQuery {
 /// What was written with a contact at any of the tenant's numbers, newest first
 #[utoipa::path(
     get, path = "/messages", params(Paging<HistoryQuery>),
-    responses((status = 200, description = "A page of messages", body = List<MessageView>))
+    responses(
+        (status = 200, description = "A page of messages", body = List<MessageView>),
+        (status = 404, description = "`NOT_FOUND`: There is no such contact"),
+    )
 )]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
