@@ -5,7 +5,8 @@ use account::Account;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::join3;
 use inbound::Inbound;
-use jiff::Timestamp;
+use janitor::Janitor;
+use jiff::{SignedDuration, Timestamp};
 use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::tenant::Role;
 use recado_ingest::Archive;
@@ -37,6 +38,7 @@ pub(crate) struct Hub {
     config: SdkConfig,
     webhook: Webhook,
     workers: [Workers; 2],
+    janitor: Janitor,
     time: Arc<AtomicI64>,
 }
 
@@ -79,16 +81,18 @@ impl Hub {
             status: Status::new(store.clone(), archive(), clock.clone()),
             account: Account::new(store.clone(), archive(), clock.clone()),
         });
+        let janitor =
+            Janitor { store: store.clone(), outbound: queue("outbound"), media: queue("media"), clock: clock.clone() };
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let webhook = Webhook {
-            apps: SecretDocument::load(secrets, "apps".to_owned(), clock.clone()).await.unwrap(),
+            apps: vec![SecretDocument::load(secrets, "apps".to_owned(), clock.clone()).await.unwrap()],
             messages: queue("messages"),
             statuses: queue("statuses"),
             account: queue("account"),
             intake: bucket(),
             clock,
         };
-        let hub = Self { store, webhook, workers, time, config, wire };
+        let hub = Self { store, webhook, workers, janitor, time, config, wire };
         for tenant in tenants {
             hub.register(tenant).await;
         }
@@ -184,6 +188,14 @@ impl Hub {
             let failed = self.deliver(0, batch).await;
             assert!(failed.is_empty(), "not taken: {failed:?}");
         }
+    }
+
+    /// The sweep of the minute that it is, with nothing going wrong. Those whom it wakes stay asleep.
+    pub(crate) async fn sweep(&self) {
+        self.wire.set_faults(Faults::none());
+        let deadline = self.now() + SignedDuration::from_mins(1);
+        self.janitor.sweep(deadline).await.unwrap();
+        self.wire.take_queued();
     }
 
     /// The data of a tenant, as the owner of its number.

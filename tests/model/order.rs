@@ -31,6 +31,9 @@ use std::cell::RefCell;
 /// From when on what was posted is posted anew, in milliseconds after the beginning.
 const ANEW: i64 = 10_000_000_000;
 
+/// When the sweep comes, in milliseconds after the beginning: all else is over by then.
+const SWEPT: i64 = 7_200_000;
+
 /// Once so many rounds have gone wrong, nothing does any more.
 const PATIENCE: usize = 60;
 
@@ -159,7 +162,10 @@ impl Stage {
         again
     }
 
+    /// What is left in the end, when the minute sweep has looked at everything that waited.
     async fn state(&self, anew: Option<i64>) -> State {
+        self.hub.set_time(SWEPT);
+        self.hub.sweep().await;
         State::of(self.hub.items().await, anew)
     }
 

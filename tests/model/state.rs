@@ -18,8 +18,8 @@ pub(crate) struct State(BTreeMap<String, Item>);
 /// What only counts or dates the writes, in whatever item.
 ///
 /// `since` of an identity is when it was seen first by whoever wrote it: it only has to be before a change of
-/// hands.
-const BOOKKEEPING: [&str; 11] = [
+/// hands. `former` is whoever had it by then.
+const BOOKKEEPING: [&str; 12] = [
     "rev",
     "edits",
     "updatedAt",
@@ -30,6 +30,7 @@ const BOOKKEEPING: [&str; 11] = [
     "expiresAt",
     "dueSk",
     "since",
+    "former",
     "linkRev",
 ];
 

@@ -338,7 +338,7 @@ impl Lab {
         let mut items: Vec<Value> = self.raw_items().await.into_iter().map(readable).collect();
         for item in &mut items {
             let item = item.as_object_mut().unwrap();
-            for bookkeeping in ["rev", "edits", "updatedAt", "createdAt", "since", "dueSk"] {
+            for bookkeeping in ["rev", "edits", "updatedAt", "createdAt", "since", "former", "dueSk"] {
                 item.remove(bookkeeping);
             }
         }
@@ -455,14 +455,14 @@ pub fn registration(tenant: TenantId, home: Home, encrypted_token: Vec<u8>, peop
     NewTenant {
         id: tenant,
         name: format!("Laboratorio {tenant}"),
-        number: Number {
+        number: Some(Number {
             phone_number_id: home.number,
             waba_id: home.waba,
             app: home.app,
             status: NumberStatus::Active,
             encrypted_token,
             display_phone_number: Some("+54 9 11 5000-1234".to_owned()),
-        },
+        }),
         members: people.iter().map(member).collect(),
         policy: Policy::default(),
     }

@@ -26,6 +26,8 @@ pub enum Fault {
     Nothing,
     /// It takes a while.
     Slow,
+    /// A transaction takes so long that much else happens between what it rests on and itself.
+    Held,
     /// It is refused for coming too fast. Nothing is done.
     Throttled,
     /// It is refused for good. Nothing is done.
@@ -62,6 +64,9 @@ const METERED: [&str; 9] = [
 /// How long a slow call takes longer. Long enough for others to come in between.
 const SLOW: Duration = Duration::from_millis(30);
 
+/// How long a transaction is held.
+const HOLD: Duration = Duration::from_millis(1500);
+
 /// How a kind of call fared.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Calls {
@@ -95,6 +100,8 @@ struct Rules {
     random: StdRng,
     /// Of how many calls something goes wrong, from 0 to 1.
     share: f64,
+    /// Of how many transactions each is held.
+    held: f64,
     asked_for: HashMap<String, VecDeque<Fault>>,
     calls: BTreeMap<String, Calls>,
     /// What each index query was answered last.
@@ -113,6 +120,7 @@ impl Proxy {
         let state = Mutex::new(Rules {
             random: StdRng::seed_from_u64(seed),
             share,
+            held: 0.0,
             asked_for: HashMap::new(),
             calls: BTreeMap::new(),
             answers: HashMap::new(),
@@ -140,10 +148,15 @@ impl Proxy {
         self.inner.rules().share = share;
     }
 
+    /// From now on this share of all transactions is held besides.
+    pub fn hold(&self, share: f64) {
+        self.inner.rules().held = share;
+    }
+
     /// From now on everything goes well.
     pub fn calm(&self) {
         let mut rules = self.inner.rules();
-        rules.share = 0.0;
+        (rules.share, rules.held) = (0.0, 0.0);
         rules.asked_for.clear();
     }
 
@@ -219,6 +232,9 @@ impl Rules {
     fn judge(&mut self, call: &Call) -> Option<Fault> {
         let fault = match self.asked_for.get_mut(&call.operation).and_then(VecDeque::pop_front) {
             Some(fault) => Some(fault),
+            None if call.operation == "TransactWriteItems" && self.held > 0.0 && self.random.random_bool(self.held) => {
+                Some(Fault::Held)
+            }
             None if self.share > 0.0 && self.random.random_bool(self.share) => {
                 let possible = call.possible();
                 Some(possible[self.random.random_range(0..possible.len())])
@@ -247,6 +263,10 @@ async fn pass(State(inner): State<Arc<Inner>>, method: Method, uri: Uri, headers
         Some(Fault::Refused) => refusal(StatusCode::BAD_REQUEST, json!({"__type": "ValidationException"})),
         Some(Fault::Slow) => {
             tokio::time::sleep(SLOW).await;
+            forward(&inner, &call).await
+        }
+        Some(Fault::Held) => {
+            tokio::time::sleep(HOLD).await;
             forward(&inner, &call).await
         }
         Some(Fault::Throttled) => refusal(StatusCode::BAD_REQUEST, json!({"__type": "ThrottlingException"})),

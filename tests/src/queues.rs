@@ -54,7 +54,7 @@ impl Queues {
         let secrets = aws_sdk_secretsmanager::Client::new(&lab.stack.sdk_config());
         let queue = |url: &str| Queue::new(aws_sdk_sqs::Client::new(config), url.to_owned());
         Webhook {
-            apps: SecretDocument::load(secrets, self.secret_id.clone(), lab.clock()).await.unwrap(),
+            apps: vec![SecretDocument::load(secrets, self.secret_id.clone(), lab.clock()).await.unwrap()],
             messages: queue(&self.messages),
             statuses: queue(&self.statuses),
             account: queue(&self.account),

@@ -245,7 +245,7 @@ async fn neighbour(store: &Store, waba: &WabaId, app: &str, display: &str) -> (T
     let home = Home { number: number.clone(), waba: waba.clone(), app: AppKey::parse(app).unwrap() };
     let user = format!("user-{}", number.as_str());
     let mut new = registration(TenantId::from_bits(rand::random()), home, vec![0], &[(&user, Role::Admin)]);
-    new.number.display_phone_number = Some(display.to_owned());
+    new.number.as_mut().unwrap().display_phone_number = Some(display.to_owned());
     assert_eq!(store.register(&new, Timestamp::UNIX_EPOCH).await.unwrap(), Registered::Done);
     let route = store.route(&number).await.unwrap().unwrap();
     (store.of_route(&route), number)

@@ -148,6 +148,7 @@ async fn a_tenant_is_registered_only_by_an_administrator_and_only_with_a_number_
     };
     let admin = deployment_admin().await;
     let member = json!({"userId": "u", "email": "u@x.example", "name": "U", "role": "admin"});
+    let agent = json!({"userId": "v", "email": "v@x.example", "name": "V", "role": "agent"});
     for (token, change, status, code) in [
         (&tenant.agent, json!({}), 403, "FORBIDDEN"),
         (&admin, json!({}), 409, "NUMBER_TAKEN"),
@@ -156,6 +157,8 @@ async fn a_tenant_is_registered_only_by_an_administrator_and_only_with_a_number_
         (&admin, json!({"name": " "}), 400, "INVALID_REQUEST"),
         (&admin, json!({"members": []}), 400, "INVALID_REQUEST"),
         (&admin, json!({"members": [member, member]}), 400, "INVALID_REQUEST"),
+        // Nobody could ever let anybody in.
+        (&admin, json!({"members": [agent]}), 400, "INVALID_REQUEST"),
         (&admin, json!({"accessToken": "x".repeat(4097)}), 400, "INVALID_REQUEST"),
         (&admin, json!({"accessToken": "sí\n"}), 400, "INVALID_REQUEST"),
         (&admin, json!({"surprise": 1}), 400, "INVALID_REQUEST"),

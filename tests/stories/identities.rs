@@ -7,12 +7,13 @@ use recado_domain::contact::Identities;
 use recado_domain::ids::{MessageId, Wamid};
 use recado_domain::message::Origin;
 use recado_store::{Conversation, Store};
+use recado_whatsapp::envelope::Kind;
 use serde_json::{Value, json};
 use stories::lab::{Lab, archive_of, phone, phone_and_bsuid, sqs_event};
 use stories::proxy::Fault;
 
-const OLD: &str = "5491155551234";
-const NEW: &str = "5491166667777";
+pub(crate) const OLD: &str = "5491155551234";
+pub(crate) const NEW: &str = "5491166667777";
 
 /// The customer's number changes, so many seconds after the lab's time.
 pub(crate) fn moves(lab: &Lab, after: i64) -> String {
@@ -33,12 +34,12 @@ pub(crate) fn new() -> Identities {
     phone_and_bsuid(NEW, "AR.2")
 }
 
-fn known_by(conversation: &Conversation) -> (Option<&str>, Option<&str>) {
+pub(crate) fn known_by(conversation: &Conversation) -> (Option<&str>, Option<&str>) {
     let Identities { wa_id, bsuid, .. } = &conversation.contact;
     (wa_id.as_ref().map(|id| id.as_str()), bsuid.as_ref().map(|id| id.as_str()))
 }
 
-async fn texts(lab: &Lab, conversation: &Conversation) -> Vec<String> {
+pub(crate) async fn texts(lab: &Lab, conversation: &Conversation) -> Vec<String> {
     let page = lab.tenant().await.messages(conversation.id, 100, None).await.unwrap();
     page.items.iter().map(|message| message.wamid.as_ref().unwrap().as_str().to_owned()).collect()
 }
@@ -66,12 +67,16 @@ async fn whoever_changes_their_number_keeps_contact_and_conversation() {
 
 #[tokio::test]
 async fn a_change_of_number_ends_alike_whenever_it_comes() {
-    let bodies = |lab: &Lab| {
+    // Without the ids, as older webhooks are.
+    let bodies = |lab: &Lab, has_ids: bool| {
+        let (old, moved, new) = match has_ids {
+            true => (old(), moves(lab, 10), new()),
+            false => (phone(OLD), moves_from(lab, OLD, NEW, 10), phone(NEW)),
+        };
         [
-            written(lab, &old(), "wamid.a", 0),
-            moves(lab, 10),
-            written(lab, &new(), "wamid.b", 20),
-            // Without the id, as older webhooks are.
+            written(lab, &old, "wamid.a", 0),
+            moved,
+            written(lab, &new, "wamid.b", 20),
             written(lab, &phone(OLD), "wamid.c", 5),
         ]
     };
@@ -83,16 +88,17 @@ async fn a_change_of_number_ends_alike_whenever_it_comes() {
         }
         order
     });
-    let ends = orders.map(async |order| {
+    let cases = orders.flat_map(|order| [(order.clone(), true), (order, false)]);
+    let ends = cases.map(async |(order, has_ids)| {
         let lab = Lab::new().await;
-        let bodies = bodies(&lab);
+        let bodies = bodies(&lab, has_ids);
         for place in order.iter().chain(&order) {
             lab.deliver(&[bodies[*place].clone()]).await;
         }
         let inbox = lab.inbox().await;
         assert_eq!(inbox.len(), 1, "twins in the order {order:?}: {inbox:#?}");
         let only = &inbox[0];
-        assert_eq!(known_by(only), (Some(NEW), Some("AR.2")), "in the order {order:?}");
+        assert_eq!(known_by(only), (Some(NEW), has_ids.then_some("AR.2")), "in the order {order:?}");
         assert_eq!((only.unread_count, only.last_preview.expose().as_str()), (3, "wamid.b"), "in the order {order:?}");
         assert_eq!(texts(&lab, only).await, ["wamid.b", "wamid.move", "wamid.c", "wamid.a"], "in the order {order:?}");
     });
@@ -209,4 +215,111 @@ async fn a_write_that_was_planned_before_a_merge_and_lands_after_it_goes_to_the_
     let inbox = lab.inbox().await;
     assert_eq!((inbox.len(), inbox[0].unread_count), (1, 3), "{inbox:#?}");
     assert_eq!(inbox[0].last_preview.expose(), "wamid.late");
+}
+
+/// A customer's number changes, as webhooks told before there were ids.
+pub(crate) fn moves_from(lab: &Lab, from: &str, to: &str, after: i64) -> String {
+    let time = (lab.now().as_second() + after).to_string();
+    lab.envelope(&json!({"id": if after == 10 { "wamid.move" } else { "wamid.later" }, "from": from, "timestamp": time, "type": "system",
+        "system": {"type": "user_changed_number", "body": "cambió de número", "wa_id": to}}))
+}
+
+/// The conversation that has a message.
+pub(crate) async fn with(lab: &Lab, wamid: &str) -> Conversation {
+    let message = lab.message(MessageId::of_wamid(&lab.number, &Wamid::parse(wamid).unwrap())).await;
+    lab.tenant().await.conversation(message.conversation_id).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn whoever_comes_back_to_a_number_keeps_it_whichever_of_the_two_changes_is_told_first() {
+    for order in [[0, 1], [1, 0]] {
+        let lab = Lab::new().await;
+        lab.deliver(&[written(&lab, &phone(OLD), "wamid.a", 0)]).await;
+        let changes = [moves_from(&lab, OLD, NEW, 10), moves_from(&lab, NEW, OLD, 20)];
+        for place in order {
+            lab.deliver(&[changes[place].clone()]).await;
+        }
+        lab.deliver(&[written(&lab, &phone(OLD), "wamid.b", 30)]).await;
+        let inbox = lab.inbox().await;
+        assert_eq!(inbox.len(), 1, "twins in the order {order:?}: {inbox:#?}");
+        assert_eq!(known_by(&inbox[0]).0, Some(OLD), "in the order {order:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_number_belongs_to_whoever_had_the_number_then_however_late_it_is_told() {
+    for order in [[0, 1, 2], [0, 2, 1]] {
+        let lab = Lab::new().await;
+        let bodies = [
+            written(&lab, &phone_and_bsuid(OLD, "AR.1"), "wamid.a", 0),
+            moves_from(&lab, OLD, NEW, 50),
+            written(&lab, &phone_and_bsuid(OLD, "AR.9"), "wamid.z", 100),
+        ];
+        for place in order {
+            lab.deliver(&[bodies[place].clone()]).await;
+        }
+        assert_eq!(known_by(&with(&lab, "wamid.a").await).0, Some(NEW), "who moved, in the order {order:?}");
+        assert_eq!(known_by(&with(&lab, "wamid.z").await).0, Some(OLD), "who has the number, in the order {order:?}");
+    }
+}
+
+#[tokio::test]
+async fn messages_from_a_number_before_and_after_it_passed_on_are_told_apart_even_if_they_come_together() {
+    let lab = Lab::new().await;
+    lab.deliver(&[written(&lab, &phone(OLD), "wamid.a", 0), moves_from(&lab, OLD, NEW, 10)]).await;
+    let together = [
+        written(&lab, &phone(OLD), "wamid.before", 5),
+        written(&lab, &phone(OLD), "wamid.after", 4000),
+        written(&lab, &phone(OLD), "wamid.then", 9),
+    ];
+    lab.deliver(&together).await;
+    lab.deliver(&together).await;
+    let mover = with(&lab, "wamid.a").await;
+    assert_eq!(texts(&lab, &mover).await, ["wamid.move", "wamid.then", "wamid.before", "wamid.a"]);
+    let other = with(&lab, "wamid.after").await;
+    assert_eq!((texts(&lab, &other).await.len(), other.unread_count, mover.unread_count), (1, 1, 3));
+}
+
+#[tokio::test]
+async fn a_change_that_tells_of_the_same_number_before_and_after_is_understood() {
+    let lab = Lab::new().await;
+    lab.deliver(&[written(&lab, &phone(OLD), "wamid.a", 0), moves_from(&lab, OLD, OLD, 10)]).await;
+    assert!(lab.parked().await.is_empty(), "it was parked");
+    lab.deliver(&[written(&lab, &phone(OLD), "wamid.b", 20)]).await;
+    let inbox = lab.inbox().await;
+    assert_eq!((inbox.len(), known_by(&inbox[0]).0), (1, Some(OLD)), "{inbox:#?}");
+}
+
+#[tokio::test]
+async fn what_the_business_writes_to_a_number_does_not_say_whose_it_is() {
+    let lab = Lab::new().await;
+    lab.deliver(&[written(&lab, &phone_and_bsuid(OLD, "AR.1"), "wamid.a", 0)]).await;
+    let time = (lab.now().as_second() + 100).to_string();
+    let echo = json!({"id": "wamid.echo", "from": "5491150001234", "to": OLD, "to_user_id": "AR.1", "timestamp": time,
+        "type": "text", "text": {"body": "desde el celular"}});
+    lab.deliver(&[lab.item(Kind::Echo, "smb_message_echoes", &echo)]).await;
+    lab.deliver(&[written(&lab, &phone_and_bsuid(OLD, "AR.9"), "wamid.b", 50)]).await;
+    assert_eq!(known_by(&with(&lab, "wamid.b").await), (Some(OLD), Some("AR.9")), "the last who wrote from it has it");
+    assert_eq!(known_by(&with(&lab, "wamid.a").await), (None, Some("AR.1")));
+}
+
+#[tokio::test]
+async fn a_reply_that_waits_in_a_conversation_that_was_merged_goes_to_whom_the_survivor_knows() {
+    let lab = Lab::new().await;
+    lab.deliver(&[written(&lab, &old(), "wamid.a", 0), written(&lab, &new(), "wamid.b", 20)]).await;
+    let ends = with(&lab, "wamid.b").await;
+    lab.compose(ends.id, "respuesta").await;
+    lab.deliver(&[moves(&lab, 10)]).await;
+    // The new number is somebody else's meanwhile.
+    lab.deliver(&[written(&lab, &phone_and_bsuid(NEW, "AR.9"), "wamid.c", 100)]).await;
+    assert_eq!(known_by(&with(&lab, "wamid.a").await), (None, Some("AR.2")), "what the survivor knows");
+    lab.wake(ends.id).await;
+    let sent = lab.stack.control(&format!("/sent?phone_number_id={}", lab.number.as_str())).await;
+    let to: Vec<_> = sent["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (&one["request"]["to"], &one["request"]["recipient"]))
+        .collect();
+    assert_eq!(to, [(&Value::Null, &json!("AR.2"))], "not to the stranger");
 }

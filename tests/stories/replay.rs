@@ -234,7 +234,7 @@ fn claim_of(number: &PhoneNumberId) -> NewTenant {
     NewTenant {
         id: TenantId::from_bits(rand::random()),
         name: "Nueva".to_owned(),
-        number: Number {
+        number: Some(Number {
             phone_number_id: number.clone(),
             // As in the lab.
             waba_id: WabaId::parse(format!("1{}", number.as_str())).unwrap(),
@@ -242,7 +242,7 @@ fn claim_of(number: &PhoneNumberId) -> NewTenant {
             status: NumberStatus::Active,
             encrypted_token: vec![1],
             display_phone_number: None,
-        },
+        }),
         members: vec![NewMember {
             user: UserId::parse(format!("user-{}", number.as_str())).unwrap(),
             role: Role::Admin,

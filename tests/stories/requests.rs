@@ -1,21 +1,25 @@
 //! Requests that come twice, too often, or to a thing that has changed.
 
+use crate::identities::{moves, new, old, with, written};
 use crate::world::{Tenant, deployment_admin, fresh_digits, stack};
 use api::auth::TokenVerifier;
 use api::cursor::CursorKey;
 use api::throttle::Throttle;
-use api::{Api, router};
+use api::user_pool::UserPool;
+use api::{Api, DeploymentNumber, router};
+use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
-use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, UserId, WabaId};
+use recado_domain::ids::{AppKey, ConversationId, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::personal::Personal;
 use recado_domain::policy::Policy;
 use recado_domain::tenant::Role;
-use recado_domain::throttle::Rate;
+use recado_domain::throttle::{Rate, Taken};
 use recado_ingest::Replay;
+use recado_platform::apps::MetaApps;
 use recado_platform::bucket::Bucket;
 use recado_platform::intake::IntakeBucket;
 use recado_platform::queue::Queue;
@@ -57,6 +61,12 @@ async fn the_same_request_under_the_same_key_has_one_effect_and_another_one_is_r
         assert_eq!((odd.status, code(&odd)), (400, "INVALID_REQUEST"), "a key of {} characters", key.len());
     }
     assert_eq!(tenant.messages(&conversation).await.len(), 3, "the customer's, and one for each key that was good");
+
+    // What was there before is noted as well.
+    let existing = post_as(&tenant, &tenant.agent, &path, "k3", &text("c1")).await;
+    assert_eq!((existing.status, &existing.body["id"]), (202, &first.body["id"]));
+    let other = post_as(&tenant, &tenant.agent, &path, "k3", &text("c5")).await;
+    assert_eq!((other.status, code(&other)), (422, "IDEMPOTENCY_KEY_REUSED"), "under the key of what was there before");
 
     // A replay is noted as well, though its effect is on a queue.
     let replay = post_as(&tenant, &tenant.admin, "/webhook-logs/replay", "k2", &json!({})).await;
@@ -111,12 +121,23 @@ async fn a_key_is_forgotten_after_a_day() {
 }
 
 /// An instance of the API on the lab's table, which lets a tenant ask so many times a second.
-fn instance(lab: &Lab, rate: Rate) -> Router {
+pub(crate) fn instance(lab: &Lab, rate: Rate) -> Router {
+    router(parts(lab, rate))
+}
+
+fn parts(lab: &Lab, rate: Rate) -> Api {
     let (stack, config) = (&lab.stack, lab.stack.sdk_config());
     let queue = || Queue::new(aws_sdk_sqs::Client::new(&config), "nowhere".to_owned());
-    router(Api {
+    Api {
         store: lab.store.clone(),
         vault: Vault::new(aws_sdk_kms::Client::new(&config), lab.key().to_owned(), lab.clock()),
+        apps: MetaApps::new(
+            aws_sdk_secretsmanager::Client::new(&config),
+            format!("{}/apps", stack.aws.stack_name),
+            format!("{}/tenant-apps", stack.aws.stack_name),
+        ),
+        deployment_number: None,
+        public_url: stack.api_url.clone(),
         bucket: Bucket::new(&config, stack.aws.media_bucket.clone().unwrap()),
         graph: Graph::new(&stack.meta.graph_url, "v26.0").unwrap(),
         tokens: TokenVerifier::new(
@@ -126,30 +147,31 @@ fn instance(lab: &Lab, rate: Rate) -> Router {
             Some(&stack.aws.endpoint),
         )
         .unwrap(),
+        user_pool: UserPool::new(aws_sdk_cognitoidentityprovider::Client::new(&config), &*stack.auth.user_pool_id),
         cursor_key: Arc::new(CursorKey::new("k")),
         throttle: Throttle::new(rate),
         replay: Replay { store: lab.store.clone(), messages: queue(), statuses: queue(), account: queue() },
         intake: IntakeBucket::new(&config, stack.aws.intake_bucket.as_str()),
         clock: lab.clock(),
-    })
+    }
 }
 
 /// Somebody of a tenant of their own: their access token.
-async fn agent_of_a_new_tenant(lab: &Lab) -> String {
+pub(crate) async fn agent_of_a_new_tenant(lab: &Lab) -> String {
     let id = fresh_digits();
     let email = format!("{id}@story.example");
     let user = lab.stack.create_user(&email, "Story-password-1").await.unwrap();
     let new = NewTenant {
         id: TenantId::from_bits(rand::random()),
         name: "Cuento".to_owned(),
-        number: Number {
+        number: Some(Number {
             phone_number_id: PhoneNumberId::parse(&id).unwrap(),
             waba_id: WabaId::parse(&id).unwrap(),
             app: AppKey::parse("default").unwrap(),
             status: NumberStatus::Active,
             encrypted_token: vec![1],
             display_phone_number: None,
-        },
+        }),
         members: vec![NewMember {
             user: UserId::parse(user).unwrap(),
             role: Role::Agent,
@@ -162,7 +184,27 @@ async fn agent_of_a_new_tenant(lab: &Lab) -> String {
     lab.stack.sign_in(&email, "Story-password-1").await.unwrap()
 }
 
-async fn inbox(instance: &Router, token: &str) -> Response<Body> {
+/// Somebody who may do what the lab's administrator may: their access token.
+async fn member_of(lab: &Lab) -> String {
+    let email = format!("{}@story.example", fresh_digits());
+    let user = lab.stack.create_user(&email, "Story-password-1").await.unwrap();
+    let own = lab.occupant().user.as_str();
+    for mut item in lab.raw_items().await {
+        let texts =
+            item.values_mut().filter_map(|value| if let AttributeValue::S(text) = value { Some(text) } else { None });
+        let mut is_theirs = false;
+        for text in texts {
+            is_theirs |= text.contains(own);
+            *text = text.replace(own, &user);
+        }
+        if is_theirs {
+            lab.put_raw(item).await;
+        }
+    }
+    lab.stack.sign_in(&email, "Story-password-1").await.unwrap()
+}
+
+pub(crate) async fn inbox(instance: &Router, token: &str) -> Response<Body> {
     let request = Request::get("/api/whatsapp/conversations").header("authorization", format!("Bearer {token}"));
     instance.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }
@@ -192,6 +234,83 @@ async fn a_tenant_that_asks_too_often_is_told_when_to_ask_again_over_all_instanc
 
     lab.pass(SignedDuration::from_secs(1));
     assert_eq!(inbox(&instances[1], &busy).await.status(), StatusCode::OK, "and asking again then helps");
+}
+
+#[tokio::test]
+async fn whoever_registers_a_tenant_may_give_it_the_number_that_the_deployment_names_and_nobody_else_gets_it() {
+    let lab = Lab::new().await;
+    let (number, waba) = (fresh_digits(), fresh_digits());
+    let token = format!("deployment-token-{number}");
+    let at_meta = json!({"phone_number_id": number, "waba_id": waba, "token": token});
+    lab.stack.control_put("/numbers", &at_meta).await;
+    let deployment_number = DeploymentNumber {
+        phone_number_id: PhoneNumberId::parse(&number).unwrap(),
+        waba_id: None,
+        access_token: token.as_str().into(),
+    };
+    let named = router(Api { deployment_number: Some(deployment_number), ..parts(&lab, Rate::per_second(50)) });
+    let unnamed = instance(&lab, Rate::per_second(50));
+    let admin = deployment_admin().await;
+    let register = async |instance: &Router, change: Value| {
+        let mut body = json!({"name": "Cuento", "deploymentNumber": true,
+            "members": [{"userId": fresh_digits(), "email": "u@x.example", "name": "U", "role": "admin"}]});
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let request = Request::post("/api/whatsapp/tenants").header("authorization", format!("Bearer {admin}"));
+        let answer = instance.clone().oneshot(request.body(Body::from(body.to_string())).unwrap()).await.unwrap();
+        let status = answer.status().as_u16();
+        let text = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        assert!(!String::from_utf8_lossy(&text).contains(&token), "the deployment's token came back");
+        Answer { status, body: serde_json::from_slice(&text).unwrap() }
+    };
+    let refused = register(&unnamed, json!({})).await;
+    assert_eq!((refused.status, code(&refused)), (422, "NO_DEPLOYMENT_NUMBER"));
+    let both = register(&named, json!({"phoneNumberId": number, "accessToken": token})).await;
+    assert_eq!((both.status, code(&both)), (400, "INVALID_REQUEST"), "either this number or another");
+    let without = register(&named, json!({"deploymentNumber": false})).await;
+    assert_eq!((without.status, &without.body["phoneNumberId"]), (201, &Value::Null), "only who asks for it gets it");
+
+    let given = register(&named, json!({})).await;
+    assert_eq!((given.status, &given.body["phoneNumberId"]), (201, &json!(number)), "{}", given.body);
+    assert_eq!(given.body["wabaId"], waba, "the account of its token");
+    let route = lab.store.route(&PhoneNumberId::parse(&number).unwrap()).await.unwrap().unwrap();
+    assert_eq!(json!(route.tenant()), given.body["tenantId"], "whose the number is");
+    let again = register(&named, json!({})).await;
+    assert_eq!((again.status, code(&again)), (409, "NUMBER_TAKEN"), "it has one tenant, like any other");
+}
+
+#[tokio::test]
+async fn a_message_is_sent_once_whichever_of_two_merged_conversations_it_is_asked_for_in() {
+    let lab = Lab::new().await;
+    let token = member_of(&lab).await;
+    let instance = instance(&lab, Rate::per_second(1000));
+    lab.deliver(&[written(&lab, &old(), "wamid.a", 0), written(&lab, &new(), "wamid.b", 20)]).await;
+    let (goes_on, ends) = (with(&lab, "wamid.a").await, with(&lab, "wamid.b").await);
+    let ask = async |conversation: ConversationId| {
+        let body = json!({"clientMessageId": "c1", "type": "text", "text": {"body": "a las 18"}});
+        let request = Request::post(format!("/api/whatsapp/conversations/{conversation}/messages"))
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json");
+        let answer = instance.clone().oneshot(request.body(Body::from(body.to_string())).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::ACCEPTED, "asked in {conversation}");
+        let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        serde_json::from_slice::<Value>(&body).unwrap()["id"].clone()
+    };
+    let first = ask(ends.id).await;
+    lab.deliver(&[moves(&lab, 10)]).await;
+    assert_eq!(ask(ends.id).await, first, "asked again where it was asked for");
+    assert_eq!(ask(goes_on.id).await, first, "asked again in the conversation that goes on");
+}
+
+#[tokio::test]
+async fn a_clock_that_was_wrong_once_shuts_nobody_out() {
+    let lab = Lab::new().await;
+    let (tenant, rate) = (lab.tenant().await, Rate::per_second(5));
+    let wrong = lab.now() + SignedDuration::from_hours(10);
+    assert_eq!(tenant.take_tokens(1, rate, true, wrong).await.unwrap(), Taken::Granted);
+    for seems_full in [true, false] {
+        let taken = tenant.take_tokens(1, rate, seems_full, lab.now()).await.unwrap();
+        assert_eq!(taken, Taken::Granted, "shut out until the time that the wrong clock wrote");
+    }
 }
 
 #[tokio::test]

@@ -85,7 +85,7 @@ async fn with_the_fanout_switched_off_the_minute_sweep_sends_the_reply_and_fetch
     assert_ne!(admin, deployment_admin().await, "another deployment has its own people");
     let agent_id = stack.create_user("agent@story.example", password).await.unwrap();
     let request = json!({"name": "Silencio", "phoneNumberId": number, "wabaId": waba, "accessToken": token,
-        "members": [{"userId": agent_id, "email": "agent@story.example", "name": "Ana", "role": "agent"}]});
+        "members": [{"userId": agent_id, "email": "agent@story.example", "name": "Ana", "role": "admin"}]});
     let registered = stack.post(&admin, "/tenants", &request).await;
     assert_eq!(registered.status, 201, "{}", registered.body);
     let agent = stack.sign_in("agent@story.example", password).await.unwrap();

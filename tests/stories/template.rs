@@ -1,5 +1,6 @@
 //! Rules that the template keeps.
 
+use api::user_pool::INVITATION_LIFE;
 use recado_platform::metrics::{DIMENSION, Metric, Unit};
 use recado_testkit::template::{load, repository};
 use serde_json::Value;
@@ -191,7 +192,7 @@ fn only_who_talks_to_meta_for_a_tenant_decrypts_tokens_and_the_webhook_cannot_to
         let roles = of_type(&template, "AWS::IAM::Role").filter(|(_, role)| role.to_string().contains(action));
         roles.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
     };
-    assert_eq!(may("\"kms:Decrypt\""), ["MediaRole", "OutboundRole"]);
+    assert_eq!(may("\"kms:Decrypt\""), ["ApiRole", "MediaRole", "OutboundRole"]);
     assert_eq!(may("\"kms:Encrypt\""), ["ApiRole"]);
     let reach = |action: &str, bucket: &str| {
         let roles = of_type(&template, "AWS::IAM::Role").filter(|(_, role)| {
@@ -203,6 +204,11 @@ fn only_who_talks_to_meta_for_a_tenant_decrypts_tokens_and_the_webhook_cannot_to
         });
         roles.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
     };
+    // What webhooks are verified with, the webhook reads, and only the API changes: that of the tenants.
+    assert_eq!(reach("secretsmanager:GetSecretValue", "/apps-??????"), ["ApiRole", "WebhookRole"]);
+    assert_eq!(reach("secretsmanager:GetSecretValue", "/tenant-apps-??????"), ["ApiRole", "WebhookRole"]);
+    assert_eq!(reach("secretsmanager:PutSecretValue", "/tenant-apps-??????"), ["ApiRole"]);
+    assert_eq!(reach("secretsmanager:PutSecretValue", "/apps-??????"), [""; 0]);
     assert_eq!(reach("s3:PutObject", "MediaBucket"), ["MediaRole"]);
     assert_eq!(reach("s3:GetObject", "MediaBucket"), ["ApiRole"]);
     let workers = ["AccountRole", "InboundRole", "StatusRole"];
@@ -210,6 +216,29 @@ fn only_who_talks_to_meta_for_a_tenant_decrypts_tokens_and_the_webhook_cannot_to
     assert_eq!(reach("s3:GetObject", "IntakeBucket"), ["AccountRole", "ApiRole", "InboundRole", "StatusRole"]);
     assert!(!may("dynamodb:").contains(&"WebhookRole"));
     assert_eq!(may("dynamodb:Scan"), [""; 0]);
+}
+
+#[test]
+fn only_the_api_reaches_the_user_pool_and_only_to_invite() {
+    let template = load();
+    let mut found = Vec::new();
+    for (name, role) in of_type(&template, "AWS::IAM::Role") {
+        for policy in role["Properties"]["Policies"].as_array().unwrap() {
+            for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+                let actions = statement["Action"].as_array().unwrap().iter().filter_map(Value::as_str);
+                let actions: Vec<_> = actions.filter(|action| action.starts_with("cognito")).collect();
+                if !actions.is_empty() {
+                    found.push((name.as_str(), actions, statement["Resource"].clone()));
+                }
+            }
+        }
+    }
+    let life =
+        &template["Resources"]["UserPool"]["Properties"]["Policies"]["PasswordPolicy"]["TemporaryPasswordValidityDays"];
+    assert_eq!(life.as_i64(), Some(INVITATION_LIFE.as_hours() / 24), "when an invitation has lapsed");
+    let pool = serde_json::json!({"Fn::GetAtt": ["UserPool", "Arn"]});
+    let expected = ("ApiRole", vec!["cognito-idp:AdminCreateUser", "cognito-idp:AdminGetUser"], pool);
+    assert_eq!(found, [expected], "who may do what with people's accounts, beyond verifying their tokens");
 }
 
 #[test]

@@ -113,7 +113,7 @@ async fn webhook_behind(stack: &Stack, proxy: &Proxy, queue_url: &str) -> Webhoo
     let queue = || Queue::new(aws_sdk_sqs::Client::new(&through), queue_url.to_owned());
     let secret_id = format!("{}/apps", stack.aws.stack_name);
     Webhook {
-        apps: SecretDocument::load(secrets, secret_id, Clock::system()).await.unwrap(),
+        apps: vec![SecretDocument::load(secrets, secret_id, Clock::system()).await.unwrap()],
         messages: queue(),
         statuses: queue(),
         account: queue(),

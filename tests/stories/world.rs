@@ -11,7 +11,7 @@ use tokio::time::Instant;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What people sign in with.
-const PASSWORD: &str = "Story-password-1";
+pub(crate) const PASSWORD: &str = "Story-password-1";
 
 /// Asks again and again until the answer is there.
 pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<T, String>) -> T {

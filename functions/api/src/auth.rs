@@ -1,7 +1,8 @@
 //! Who is asking, and for which tenant.
 //!
-//! A handler that takes a `Member` cannot run without a verified access token and a membership that
-//! was read for this very request, so a revoked membership ends at once.
+//! A person shows an access token, a system of the tenant's own an API key, in the same header. A handler that
+//! takes a `Member` cannot run without a membership or a key that was read for this very request, so what was
+//! revoked ends at once, however long a token is still valid.
 
 use crate::Api;
 use crate::error::ApiError;
@@ -11,11 +12,14 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use recado_domain::api_key::{ApiKey, PREFIX};
 use recado_domain::ids::{TenantId, UserId};
 use recado_domain::tenant::Role;
+use recado_platform::settings::{optional, required};
 use recado_store::{Membership, TenantStore};
 use serde::Deserialize;
 use std::collections::HashMap;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -45,11 +49,41 @@ pub(crate) struct Caller {
     pub(crate) name: String,
 }
 
-/// A person in their tenant.
+/// A person or a system in their tenant.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) membership: Membership,
     pub(crate) store: TenantStore,
+    is_system: bool,
+}
+
+impl Member {
+    /// The place of a person. What only people do is refused to systems: being there for customers, and giving
+    /// rights, so that a key that fell into wrong hands cannot outlive its revocation.
+    pub(crate) fn person(&self) -> Result<&Membership, ApiError> {
+        if self.is_system {
+            Err(ApiError::forbidden("Only a person who signs in may do this, and no API key"))
+        } else {
+            Ok(&self.membership)
+        }
+    }
+}
+
+/// What a request shows.
+enum Shown<'a> {
+    Token(&'a str),
+    /// `None`: it cannot be one.
+    Key(Option<ApiKey>),
+}
+
+fn shown(parts: &Parts) -> Result<Shown<'_>, ApiError> {
+    let header = parts.headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
+    let text = header
+        .and_then(|header| header.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, text)| text.trim())
+        .ok_or_else(|| ApiError::unauthenticated("Send an access token or an API key as `Authorization: Bearer …`"))?;
+    Ok(if text.starts_with(PREFIX) { Shown::Key(ApiKey::parse(text)) } else { Shown::Token(text) })
 }
 
 /// A member who may change things.
@@ -68,13 +102,10 @@ impl FromRequestParts<Arc<Api>> for Person {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
-        let header = parts.headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
-        let token = header
-            .and_then(|header| header.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
-            .ok_or_else(|| ApiError::unauthenticated("Send an access token as `Authorization: Bearer …`"))?;
-        api.tokens.verify(token).await
+        match shown(parts)? {
+            Shown::Token(token) => api.tokens.verify(token).await,
+            Shown::Key(_) => Err(ApiError::forbidden("Only a person who signs in may do this, and no API key")),
+        }
     }
 }
 
@@ -82,9 +113,18 @@ impl FromRequestParts<Arc<Api>> for Member {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
-        let person = Person::from_request_parts(parts, api).await?;
+        let (mut memberships, is_system) = match shown(parts)? {
+            Shown::Token(token) => (api.store.memberships(&api.tokens.verify(token).await?.user).await?, false),
+            Shown::Key(key) => {
+                let membership = match key {
+                    Some(key) => api.store.member_of_key(&key, api.clock.now()).await?,
+                    None => None,
+                };
+                let invalid = || ApiError::unauthenticated("The API key is not valid, or not any more");
+                (vec![membership.ok_or_else(invalid)?], true)
+            }
+        };
         let chosen = parts.headers.get(TENANT_HEADER).and_then(|header| header.to_str().ok());
-        let mut memberships = api.store.memberships(&person.user).await?;
         if let Some(chosen) = chosen {
             memberships.retain(|membership| membership.tenant().to_string() == chosen);
         }
@@ -96,7 +136,7 @@ impl FromRequestParts<Arc<Api>> for Member {
                 api.throttle.admit(&store, api.clock.now()).await?;
                 let name = membership.user().as_str().to_owned();
                 parts.extensions.insert(Caller { tenant: Some(store.tenant()), name });
-                Ok(Self { membership, store })
+                Ok(Self { membership, store, is_system })
             }
             _ => Err(ApiError::invalid(TENANT_HEADER, "is required, because you belong to several tenants")),
         }
@@ -123,7 +163,7 @@ impl FromRequestParts<Arc<Api>> for Admin {
         let member = Member::from_request_parts(parts, api).await?;
         match member.membership.role() {
             Role::Admin => Ok(Self(member)),
-            Role::Agent | Role::Viewer => Err(ApiError::forbidden("Only an administrator of the tenant may do this")),
+            Role::Agent | Role::Viewer => Err(ApiError::no_administrator()),
         }
     }
 }
@@ -174,6 +214,13 @@ struct Claims {
 }
 
 impl TokenVerifier {
+    /// For the deployment's own pool.
+    pub fn from_settings() -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let endpoint = optional("AWS_ENDPOINT_URL");
+        let [region, pool, client] = ["AWS_REGION", "USER_POOL_ID", "USER_POOL_CLIENT_ID"].map(required);
+        Ok(Self::new(&region?, &pool?, &client?, endpoint.as_deref())?)
+    }
+
     /// For tokens that the pool issued to this client. `endpoint` says where the pool's keys are, if
     /// not at the pool's own address.
     pub fn new(region: &str, pool: &str, client_id: &str, endpoint: Option<&str>) -> Result<Self, reqwest::Error> {

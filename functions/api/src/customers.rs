@@ -3,7 +3,7 @@
 use crate::Api;
 use crate::auth::{Member, Writer};
 use crate::error::ApiError;
-use crate::extract::{CustomerPath, JsonBody};
+use crate::extract::{CustomerPath, JsonBody, checked_name};
 use crate::once::{Asked, OnceBody};
 use crate::version::{IfMatch, Tagged};
 use axum::extract::State;
@@ -22,6 +22,9 @@ use utoipa::ToSchema;
 
 /// How many phones, and how many e-mail addresses, a customer has at most.
 const MAX_OF_EACH: usize = 20;
+
+/// How many characters a customer's name has at most.
+const MAX_NAME: usize = 200;
 
 /// A customer to be entered.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -120,7 +123,7 @@ pub(crate) async fn add(
     let area = member.store.policy().await?.default_area_code;
     let new = Customer {
         id: CustomerId::from_bits(ulid::Ulid::from_parts(time, rand::random()).into()),
-        name: checked_name(request.name)?,
+        name: checked_name(request.name, MAX_NAME)?,
         phones: checked_phones(&request.phones, area)?,
         emails: checked_emails(request.emails)?,
         created_at: now,
@@ -169,7 +172,7 @@ pub(crate) async fn change(
         let before = known(&member, id).await?;
         let mut after = before.clone();
         if let Some(name) = &request.name {
-            after.name = checked_name(name.clone())?;
+            after.name = checked_name(name.clone(), MAX_NAME)?;
         }
         if let Some(phones) = &request.phones {
             after.phones = checked_phones(phones, member.store.policy().await?.default_area_code)?;
@@ -197,14 +200,6 @@ fn too_many(customer: &Customer, on: &MatchOn) -> ApiError {
         None => format!("emails[{}]", customer.emails.iter().position(email).unwrap_or_default()),
     };
     ApiError::conflict("SHARED_BY_TOO_MANY", format!("{field}: {MAX_SHARING} customers have it already"))
-}
-
-fn checked_name(name: Personal<String>) -> Result<Personal<String>, ApiError> {
-    let name = name.into_inner().trim().to_owned();
-    if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
-        return Err(ApiError::invalid("name", "must have 1 to 200 characters, none of them a control character"));
-    }
-    Ok(Personal::new(name))
 }
 
 fn checked_phones(typed: &[Personal<String>], area: AreaCode) -> Result<Vec<Phone>, ApiError> {

@@ -1,5 +1,6 @@
 //! Errors: one form for the caller, one line for the log, one place for both.
 
+use crate::user_pool::UserPoolError;
 use axum::Json;
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -9,9 +10,11 @@ use axum::response::{IntoResponse, Response};
 use jiff::SignedDuration;
 use lambda_http::RequestExt;
 use recado_ingest::ReplayError;
+use recado_platform::apps::AppsError;
 use recado_platform::bucket::BucketError;
 use recado_platform::intake::IntakeError;
 use recado_platform::metrics::{self, Metric};
+use recado_platform::secret::SecretError;
 use recado_platform::telemetry;
 use recado_platform::vault::VaultError;
 use recado_store::{Earlier, StoreError};
@@ -45,6 +48,11 @@ impl ApiError {
     /// 401: nobody is signed in, or not any more.
     pub(crate) fn unauthenticated(message: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
+    }
+
+    /// 403: not an administrator, or not any more.
+    pub(crate) fn no_administrator() -> Self {
+        Self::forbidden("Only an administrator of the tenant may do this")
     }
 
     /// 403: signed in, but not allowed.
@@ -134,6 +142,32 @@ impl From<StoreError> for ApiError {
 impl From<VaultError> for ApiError {
     fn from(error: VaultError) -> Self {
         Self::unavailable(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment", &error)
+    }
+}
+
+impl From<UserPoolError> for ApiError {
+    fn from(error: UserPoolError) -> Self {
+        match error {
+            UserPoolError::Address => Self::invalid("email", "is no address with which somebody can sign in"),
+            UserPoolError::Request { transient: false, .. } => Self::internal(telemetry::chain(&error)),
+            error => Self::unavailable(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment", &error),
+        }
+    }
+}
+
+impl From<SecretError> for ApiError {
+    fn from(error: SecretError) -> Self {
+        Self::unavailable(StatusCode::SERVICE_UNAVAILABLE, "Try again in a moment", &error)
+    }
+}
+
+impl From<AppsError> for ApiError {
+    fn from(error: AppsError) -> Self {
+        match error {
+            AppsError::Secret(error) => error.into(),
+            error @ AppsError::TooMany => Self::conflict("TOO_MANY_APPS", error.to_string()),
+            AppsError::Full => Self::conflict("TOO_MANY_APPS", "the deployment cannot take more apps"),
+        }
     }
 }
 

@@ -5,17 +5,21 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId};
+use recado_domain::ids::{ApiKeyId, ContactId, ConversationId, CustomerId, MessageId, PhoneNumberId, UserId};
+use recado_domain::personal::Personal;
 use recado_store::EventId;
+use secrecy::SecretString;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::{IntoParams, PartialSchema};
 
 /// A JSON body of a change; a POST takes `OnceBody`. Anything else is a 400 that says where and why; more than 1 MiB is a 413.
@@ -51,7 +55,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
 }
 
 /// A JSON object. Derived code would also take an array of the fields in their order, which nobody meant.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Object<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -104,6 +108,8 @@ macro_rules! path_ids {
 
 // The id in a path. One that cannot be an id is the id of nothing.
 path_ids! {
+    /// Of an API key.
+    ApiKeyPath, ApiKeyId, "API key";
     /// Of a contact.
     ContactPath, ContactId, "contact";
     /// Of a conversation.
@@ -114,6 +120,104 @@ path_ids! {
     EventPath, EventId, "event";
     /// Of a message.
     MessagePath, MessageId, "message";
+    /// Of a person of the tenant.
+    UserPath, UserId, "user";
+}
+
+/// The field `name` as people type it, without what surrounds it.
+pub(crate) fn checked_name(name: Personal<String>, most: usize) -> Result<Personal<String>, ApiError> {
+    let name = name.into_inner().trim().to_owned();
+    if name.is_empty() || name.chars().count() > most || name.chars().any(char::is_control) {
+        let rule = format!("must have 1 to {most} characters, none of them a control character");
+        return Err(ApiError::invalid("name", rule));
+    }
+    Ok(Personal::new(name))
+}
+
+/// A token that may be left out. KMS encrypts at most so many bytes directly, and a token has to fit into a header.
+pub(crate) fn maybe_token<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+    maybe(from, 4096)
+}
+
+/// A secret of an app. All tenants' stand in one document, so none may take much of it; Meta's have 32 characters.
+pub(crate) fn app_secret<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> {
+    secret(Value::deserialize(from)?, APP_SECRET)
+}
+
+/// The same, of one that may be left out.
+pub(crate) fn maybe_app_secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+    maybe(from, APP_SECRET)
+}
+
+/// How long a secret of an app may be.
+const APP_SECRET: usize = 128;
+
+fn maybe<'de, D: Deserializer<'de>>(from: D, most: usize) -> Result<Option<SecretString>, D::Error> {
+    match Value::deserialize(from)? {
+        Value::Null => Ok(None),
+        given => secret(given, most).map(Some),
+    }
+}
+
+/// What is wrong with a secret is told without quoting it.
+fn secret<E: serde::de::Error>(given: Value, most: usize) -> Result<SecretString, E> {
+    match given {
+        Value::String(text) if (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(text.into())
+        }
+        _ => Err(E::custom(format!("must have 1 to {most} visible ASCII characters, and no spaces"))),
+    }
+}
+
+/// Meta's id of one of the tenant's own apps, in the path. One that cannot be an id is the id of nothing.
+pub(crate) struct AppPath(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for AppPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        path.map(|Path(id)| Self(id)).map_err(|_| ApiError::not_found("app"))
+    }
+}
+
+impl IntoParams for AppPath {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text =
+            ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]{1,32}$")).examples(["670123456789"]);
+        let id = ParameterBuilder::new().name("id").parameter_in(ParameterIn::Path).required(Required::True);
+        vec![id.description(Some("Meta's id of the app")).schema(Some(text)).build()]
+    }
+}
+
+/// Which of the tenant's numbers is meant.
+pub(crate) struct NumberQuery(pub(crate) PhoneNumberId);
+
+impl<S: Send + Sync> FromRequestParts<S> for NumberQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        const NAME: &str = "phoneNumberId";
+        let given = parameter(parts, NAME)?.ok_or_else(|| ApiError::invalid(NAME, "is required"))?;
+        check_digits(NAME, &given)?;
+        PhoneNumberId::parse(given).map(Self).map_err(|error| ApiError::invalid(NAME, error))
+    }
+}
+
+impl IntoParams for NumberQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        // An example that is nobody's: whoever tries the examples must not lose a number.
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9]{1,32}$")).examples(["5"]);
+        let id =
+            ParameterBuilder::new().name("phoneNumberId").parameter_in(ParameterIn::Query).required(Required::True);
+        vec![id.description(Some("Meta's id of the number")).schema(Some(text)).build()]
+    }
+}
+
+/// Meta's ids of numbers and accounts have digits only.
+pub(crate) fn check_digits(field: &str, id: &str) -> Result<(), ApiError> {
+    let is_digits = (1..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
+    if is_digits { Ok(()) } else { Err(ApiError::invalid(field, "must be Meta's id, 1 to 32 digits")) }
 }
 
 /// What a field of a change says: `null` removes, a value sets. With `#[serde(default)]`, a field that is

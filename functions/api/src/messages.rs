@@ -16,7 +16,7 @@ use recado_domain::message::{Direction, MessageType, Origin, preview};
 use recado_domain::personal::Personal;
 use recado_domain::status::{DeliveryError, MessageStatus};
 use recado_domain::window;
-use recado_store::{Composed, Draft, Message, Sender, TenantStore};
+use recado_store::{Composed, Draft, Message, Once, Sender, TenantStore};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -292,33 +292,41 @@ pub(crate) async fn send(
     let draft = request.into_draft(sender)?;
     let conversation = member.store.conversation(id).await?.ok_or_else(|| ApiError::not_found("conversation"))?;
     let now = api.clock.now();
-    if conversation.id != id
-        && let Some(existing) = member.store.message(MessageId::of_request(id, &draft.client_message_id)).await?
-    {
-        // Asked for before the conversation was merged into another.
-        return answer_existing(existing, &draft);
+    // Asked for before the conversation was merged into another.
+    for absorbed in &conversation.absorbed {
+        let asked_there = MessageId::of_request(*absorbed, &draft.client_message_id);
+        if let Some(existing) = member.store.message(asked_there).await? {
+            return answer_existing(&api, existing, &draft, once).await;
+        }
     }
     if !window::is_open(conversation.window_expires_at, now) {
         // What was accepted while the window was open is still there to be answered with.
         let asked_before = member.store.message(MessageId::of_request(id, &draft.client_message_id)).await?;
         return match asked_before {
-            Some(existing) => answer_existing(existing, &draft),
+            Some(existing) => answer_existing(&api, existing, &draft, once).await,
             None => Err(ApiError::conflict("WINDOW_EXPIRED", "24-hour window expired. Use template message.")),
         };
     }
     match member.store.compose_once(conversation, &draft, once.as_ref(), now).await? {
         Composed::New(message) => Ok((StatusCode::ACCEPTED, Json(message.into()))),
-        Composed::Existing(existing) => answer_existing(existing, &draft),
+        Composed::Existing(existing) => answer_existing(&api, existing, &draft, once).await,
     }
 }
 
 /// The same request again is answered with the same message; another one under the same id is refused,
 /// because answering it with the old message would lose the new one.
-fn answer_existing(existing: Message, draft: &Draft) -> Result<(StatusCode, Json<MessageView>), ApiError> {
-    if existing.kind == draft.kind && existing.content == draft.content {
-        Ok((StatusCode::ACCEPTED, Json(existing.into())))
-    } else {
+async fn answer_existing(
+    api: &Api,
+    existing: Message,
+    draft: &Draft,
+    once: Option<Once>,
+) -> Result<(StatusCode, Json<MessageView>), ApiError> {
+    if existing.kind != draft.kind || existing.content != draft.content {
         let message = "clientMessageId: was used in this conversation for another message";
-        Err(ApiError::conflict("CLIENT_MESSAGE_ID_REUSED", message))
+        return Err(ApiError::conflict("CLIENT_MESSAGE_ID_REUSED", message));
     }
+    if let Some(once) = once {
+        api.store.remember(&once, &existing.id).await?;
+    }
+    Ok((StatusCode::ACCEPTED, Json(existing.into())))
 }

@@ -29,7 +29,7 @@ pub(crate) trait Operations: Sized {
 
 /// Adds handlers to what implements [`Operations`], below a path.
 macro_rules! add {
-    ($to:expr, $below:literal: $($module:ident :: $handler:ident),* $(,)?) => {{
+    ($to:expr, $below:tt: $($module:ident :: $handler:ident),* $(,)?) => {{
         let to = $to;
         $(let to = pastey::paste! {
             $crate::operations::Operations::add::<$crate::$module::[<__path_ $handler>]>(

@@ -1,10 +1,12 @@
 //! Letting a business in.
 
-use crate::Api;
 use crate::auth::DeploymentAdmin;
+use crate::confirm::{confirm, quarantined, taken};
 use crate::error::ApiError;
-use crate::extract::Object;
+use crate::extract::{Object, maybe_token};
 use crate::once::{Asked, OnceBody};
+use crate::trial;
+use crate::{Api, DeploymentNumber};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,31 +14,40 @@ use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, UserId, WabaId};
 use recado_domain::personal::Personal;
 use recado_domain::policy::Policy;
 use recado_domain::tenant::Role;
-use recado_platform::telemetry;
 use recado_platform::vault::Purpose;
-use recado_store::{NewMember, NewTenant, Number, NumberStatus, Registered};
-use recado_whatsapp::graph::CallError;
-use secrecy::{ExposeSecret, SecretString};
+use recado_store::{NewMember, NewTenant, Number, NumberStatus, Registered, Store};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 use utoipa::ToSchema;
 
-/// A business and its first number.
+/// A business and, if it has one yet, its first number. Without one, an administrator of the tenant connects it
+/// later.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RegisterRequest {
     #[schema(min_length = 1, max_length = 100, pattern = r"\S", example = "Plomería Lucero")]
     name: String,
-    phone_number_id: PhoneNumberId,
-    waba_id: WabaId,
-    /// A permanent token of a system user, for Graph.
-    #[schema(value_type = String, write_only, min_length = 1, max_length = 4096, pattern = "^[!-~]+$", example = "EAAGm0PX4ZCps")]
-    access_token: SecretString,
+    #[serde(default)]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,32}$", example = "109876543210987")]
+    phone_number_id: Option<PhoneNumberId>,
+    /// The account of the number; if it is left out, it is looked for among those of the token.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,32}$", example = "102938475610293")]
+    waba_id: Option<WabaId>,
+    /// A permanent token of a system user, for Graph; needed with a number.
+    #[serde(default, deserialize_with = "maybe_token")]
+    #[schema(value_type = Option<String>, write_only, min_length = 1, max_length = 4096, pattern = "^[!-~]+$", example = "EAAGm0PX4ZCps")]
+    access_token: Option<SecretString>,
+    /// Whether it gets the number that the deployment itself names, in place of one that is named here.
+    #[serde(default)]
+    #[schema(example = false)]
+    deployment_number: bool,
     /// The Meta app that receives for the number, by the name the deployment gave it.
     #[serde(default = "default_app")]
     app: AppKey,
+    /// Its first people, one of them an administrator.
     #[schema(value_type = Vec<MemberRequest>, min_items = 1, max_items = 45)]
     members: Vec<Object<MemberRequest>>,
     /// Whether conversations are given to whoever is online and has waited longest.
@@ -67,17 +78,14 @@ pub(crate) struct RegisteredView {
     tenant_id: TenantId,
     #[schema(example = "Plomería Lucero")]
     name: String,
-    phone_number_id: PhoneNumberId,
-    waba_id: WabaId,
+    phone_number_id: Option<PhoneNumberId>,
+    waba_id: Option<WabaId>,
     #[schema(example = "+54 9 11 5000-1234")]
     display_phone_number: Option<String>,
 }
 
 /// How many people can be named at once: they all go into one transaction.
 const MAX_MEMBERS: usize = 45;
-
-/// KMS encrypts at most this much directly.
-const MAX_TOKEN_BYTES: usize = 4096;
 
 /// Registers a business, with its first number and its people
 ///
@@ -87,9 +95,11 @@ const MAX_TOKEN_BYTES: usize = 4096;
     post, path = "/tenants", request_body = RegisterRequest,
     responses(
         (status = 201, description = "It is registered", body = RegisteredView),
-        (status = 409, description = "`NUMBER_TAKEN`: phoneNumberId: this number already belongs to a tenant"),
+        (status = 409, description = "`NUMBER_TAKEN`: phoneNumberId: this number already belongs to a tenant\n\
+            `NUMBER_QUARANTINED`: phoneNumberId: another tenant gave this number back; it can be connected from 2026-11-20T12:15:00Z on"),
         (status = 422, description = "`NUMBER_NOT_LISTED`: phoneNumberId: Graph does not list this number under the account\n\
-            `GRAPH_REFUSED`: accessToken: Graph refused to list the account's numbers (code 190)"),
+            `GRAPH_REFUSED`: accessToken: Graph refused to list the account's numbers (code 190)\n\
+            `NO_DEPLOYMENT_NUMBER`: deploymentNumber: the deployment names none"),
         (status = 502, description = "`UNAVAILABLE`: Graph could not be asked; try again in a moment"),
     )
 )]
@@ -123,32 +133,42 @@ pub(crate) async fn register(
     if people.len() < request.members.len() {
         return Err(ApiError::invalid("members", "must name each person once"));
     }
-    // Nothing else fits into the header in which Graph wants it.
-    let token = request.access_token.expose_secret();
-    if !(1..=MAX_TOKEN_BYTES).contains(&token.len()) || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let rule = format!("must have 1 to {MAX_TOKEN_BYTES} visible ASCII characters");
-        return Err(ApiError::invalid("accessToken", rule));
+    if request.members.iter().all(|Object(member)| member.role != Role::Admin) {
+        return Err(ApiError::invalid("members", "must name an administrator, who lets the others in"));
     }
-    let listed = api.graph.phone_numbers(&request.access_token, &request.waba_id).await.map_err(unconfirmed)?;
-    let Some(number) = listed.into_iter().find(|number| number.id == request.phone_number_id) else {
-        let message = "phoneNumberId: Graph does not list this number under the account";
-        return Err(ApiError::refused("NUMBER_NOT_LISTED", message));
-    };
     let now = api.clock.now();
     let time = u64::try_from(now.as_millisecond()).unwrap_or_default();
     let id = TenantId::from_bits(ulid::Ulid::from_parts(time, rand::random()).into());
-    let encrypted_token = api.vault.seal(id, Purpose::AccessToken, &request.access_token).await?;
+    let (phone_number_id, waba_id, token) = if request.deployment_number {
+        if request.phone_number_id.is_some() || request.waba_id.is_some() || request.access_token.is_some() {
+            return Err(ApiError::invalid("deploymentNumber", "is instead of a number that is named"));
+        }
+        let none = || ApiError::refused("NO_DEPLOYMENT_NUMBER", "deploymentNumber: the deployment names none");
+        let DeploymentNumber { phone_number_id, waba_id, access_token } =
+            api.deployment_number.clone().ok_or_else(none)?;
+        (Some(phone_number_id), waba_id, Some(access_token))
+    } else {
+        (request.phone_number_id, request.waba_id, request.access_token)
+    };
+    let number = match (phone_number_id, &token) {
+        (Some(phone_number_id), Some(token)) => {
+            let (waba_id, found) = confirm(&api.graph, token, &phone_number_id, waba_id.as_ref()).await?;
+            let encrypted_token = api.vault.seal(id, Purpose::AccessToken, token).await?;
+            let display_phone_number = found.display_phone_number;
+            let (app, status) = (request.app, NumberStatus::Active);
+            Some(Number { phone_number_id, waba_id, app, status, encrypted_token, display_phone_number })
+        }
+        (Some(_), None) => return Err(ApiError::invalid("accessToken", "is required with a phoneNumberId")),
+        (None, Some(_)) => return Err(ApiError::invalid("phoneNumberId", "is required with an accessToken")),
+        (None, None) if waba_id.is_some() => {
+            return Err(ApiError::invalid("phoneNumberId", "is required with a wabaId"));
+        }
+        (None, None) => None,
+    };
     let new = NewTenant {
         id,
         name: name.to_owned(),
-        number: Number {
-            phone_number_id: request.phone_number_id,
-            waba_id: request.waba_id,
-            app: request.app,
-            status: NumberStatus::Active,
-            encrypted_token,
-            display_phone_number: number.display_phone_number,
-        },
+        number,
         members: request
             .members
             .into_iter()
@@ -161,49 +181,33 @@ pub(crate) async fn register(
             .collect(),
         policy: Policy { auto_assign: request.auto_assign, ..Policy::default() },
     };
+    let number = new.number.as_ref();
     let view = RegisteredView {
         tenant_id: id,
         name: new.name.clone(),
-        phone_number_id: new.number.phone_number_id.clone(),
-        waba_id: new.number.waba_id.clone(),
-        display_phone_number: new.number.display_phone_number.clone(),
+        phone_number_id: number.map(|number| number.phone_number_id.clone()),
+        waba_id: number.map(|number| number.waba_id.clone()),
+        display_phone_number: number.and_then(|number| number.display_phone_number.clone()),
     };
     match api.store.register_once(&new, once.as_ref(), &view, now).await? {
         Registered::Done => {
-            replay_what_waited(&api, &view.phone_number_id).await;
+            if let (Some(number), Some(token)) = (&new.number, &token) {
+                begin_with(&api, number, token).await;
+            }
             Ok((StatusCode::CREATED, Json(view)))
         }
-        Registered::NumberTaken => {
-            Err(ApiError::conflict("NUMBER_TAKEN", "phoneNumberId: this number already belongs to a tenant"))
-        }
+        Registered::NumberTaken => Err(taken()),
+        Registered::NumberQuarantined(until) => Err(quarantined(until)),
     }
 }
 
-/// How long a registration waits for what was parked for its number. The rest is replayed through
-/// `POST /deployment/parked/replay`.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
-
-/// The tenant is registered by now, so what goes wrong here does not undo it.
-async fn replay_what_waited(api: &Api, number: &PhoneNumberId) {
-    let drain = Box::pin(api.replay.drain(number, api.clock.now()));
-    match tokio::time::timeout(DRAIN_PATIENCE, drain).await {
-        Ok(Ok(0)) => {}
-        Ok(Ok(replayed)) => tracing::info!(replayed, "replayed what was parked for a number"),
-        Ok(Err(error)) => {
-            tracing::error!(error = telemetry::chain(&error), "what was parked for a number was not replayed");
-        }
-        Err(_) => tracing::error!("not all that was parked for a number was replayed in time"),
-    }
-}
-
-fn unconfirmed(error: CallError) -> ApiError {
-    match error {
-        CallError::Refused(error) => {
-            let message = format!("accessToken: Graph refused to list the account's numbers (code {})", error.code);
-            ApiError::refused("GRAPH_REFUSED", message)
-        }
-        error => {
-            ApiError::unavailable(StatusCode::BAD_GATEWAY, "Graph could not be asked; try again in a moment", &error)
-        }
+/// The tenant is registered by now, so what goes wrong here does not undo it; `POST /config/test` tells of it.
+async fn begin_with(api: &Api, number: &Number, token: &SecretString) {
+    let begun = async {
+        let Some(route) = Store::route(&api.store, &number.phone_number_id).await? else { return Ok(()) };
+        trial::begin(api, &api.store.of_route(&route), number, token).await
+    };
+    if let Err::<(), ApiError>(error) = begun.await {
+        tracing::error!(?error, number = ?number.phone_number_id, "a number's connection was not tried");
     }
 }

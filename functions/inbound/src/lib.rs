@@ -138,7 +138,12 @@ impl Inbound {
             let InboundBatch { number, sender, .. } = &group.batch;
             let alone =
                 InboundBatch { number: number.clone(), sender: sender.clone(), messages: vec![message.clone()] };
-            self.or_park(admitted, admitted.store.record_inbound(&alone, self.clock.now()).await).await?;
+            let recorded = admitted.store.record_inbound(&alone, self.clock.now()).await;
+            let is_stored = recorded.is_ok();
+            self.or_park(admitted, recorded).await?;
+            if is_stored {
+                self.record_preferences(&admitted.store, &alone).await?;
+            }
         }
         Ok(())
     }

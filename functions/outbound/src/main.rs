@@ -5,7 +5,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use outbound::Outbound;
 use recado_platform::clock::{Clock, deadline};
 use recado_platform::queue::Queue;
-use recado_platform::settings::{optional, required};
+use recado_platform::settings::{graph_version_or, required};
 use recado_platform::vault::Vault;
 use recado_platform::{aws, metrics, telemetry};
 use recado_store::Store;
@@ -16,10 +16,9 @@ use std::process::ExitCode;
 async fn main() -> ExitCode {
     telemetry::start(async || {
         let config = aws::config(aws::WORKER)?;
-        let version = optional("GRAPH_VERSION").unwrap_or_else(|| DEFAULT_VERSION.to_owned());
         let outbound = Outbound {
             store: Store::new(aws_sdk_dynamodb::Client::new(&config), required("TABLE_NAME")?),
-            graph: Graph::new(&required("GRAPH_BASE_URL")?, &version)?,
+            graph: Graph::new(&required("GRAPH_BASE_URL")?, &graph_version_or(DEFAULT_VERSION))?,
             vault: Vault::new(aws_sdk_kms::Client::new(&config), required("KMS_KEY_ID")?, Clock::system()),
             wake_ups: Queue::new(aws_sdk_sqs::Client::new(&config), required("OUTBOUND_QUEUE_URL")?),
             clock: Clock::system(),

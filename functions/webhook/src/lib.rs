@@ -13,20 +13,24 @@
 //! **On failure:** 5xx, and Meta sends the body again, for up to seven days. A body that was signed
 //! but cannot be read is queued as it is and parked by the worker, because sending it again would not
 //! make it readable. A missing or wrong signature is a 401, a wrong verify token a 403, a body above
-//! 3 MiB a 413. Without a usable app secret the process does not start.
+//! 3 MiB a 413. Without a usable app secret the process does not start. A secret that was taken away is not
+//! accepted for longer than five minutes; a new one is known at the first webhook that it signed, or a minute later.
 
 #[cfg(test)]
 mod tests;
 
+use aws_sdk_secretsmanager::Client;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::http::{Method, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response};
+use recado_platform::apps::{AppDocument, DEFAULT_APP, default_app};
 use recado_platform::clock::Clock;
 use recado_platform::intake::{IntakeBucket, IntakeError, Shelf};
 use recado_platform::metrics::{self, Metric};
 use recado_platform::queue::{Outgoing, Queue};
 use recado_platform::secret::SecretDocument;
+use recado_platform::settings::required;
 use recado_whatsapp::envelope::{ClaimCheck, Envelope, Item, Kind};
 use recado_whatsapp::signature::{self, AppSecrets, SignatureError, VerifiedBody};
 use recado_whatsapp::webhook::split::{Split, split};
@@ -48,9 +52,6 @@ pub const MAX_QUEUE_MESSAGE: usize = 900_000;
 /// a 5xx costs nothing but a redelivery.
 const BUDGET: Duration = Duration::from_secs(2);
 
-/// The app of the path without a name.
-const DEFAULT_APP: &str = "default";
-
 /// The secrets of every Meta app that may call, by the name it has in the path.
 pub type Apps = HashMap<String, App>;
 
@@ -61,15 +62,6 @@ pub struct App {
     /// Sign the webhooks.
     secrets: AppSecrets,
     /// Proves that a verification comes from who set up the webhook.
-    verify_token: SecretString,
-}
-
-/// An app as it stands in the secret.
-#[derive(Deserialize)]
-struct AppDocument {
-    current: SecretString,
-    #[serde(default)]
-    previous: Option<SecretString>,
     verify_token: SecretString,
 }
 
@@ -87,11 +79,27 @@ impl TryFrom<AppDocument> for App {
     }
 }
 
+/// The app secrets that the environment names: the deployment's and the tenants' own, and a default app that stands
+/// in the environment itself.
+pub async fn apps_from_settings(secrets: Client) -> anyhow::Result<Vec<SecretDocument<Apps>>> {
+    let document = async |name| {
+        let id = required(name)?;
+        Ok::<_, anyhow::Error>(SecretDocument::load(secrets.clone(), id, Clock::system()).await?)
+    };
+    let (deployment, tenants) = tokio::try_join!(document("APPS_SECRET_ID"), document("TENANT_APPS_SECRET_ID"))?;
+    let mut apps = vec![deployment, tenants];
+    if let Some(app) = default_app()? {
+        let app = App::try_from(app).map_err(anyhow::Error::msg)?;
+        apps.push(SecretDocument::fixed(Apps::from([(DEFAULT_APP.to_owned(), app)]), Clock::system()));
+    }
+    Ok(apps)
+}
+
 /// The function and what it uses.
 #[derive(Debug)]
 pub struct Webhook {
-    /// The app secrets.
-    pub apps: SecretDocument<Apps>,
+    /// The app secrets: the deployment's, and the tenants' own. Of two apps of one name, the first counts.
+    pub apps: Vec<SecretDocument<Apps>>,
     /// Where messages, and what cannot be read, go.
     pub messages: Queue,
     /// Where statuses go.
@@ -115,8 +123,12 @@ enum Refusal {
 impl Webhook {
     /// Fails if there is no app whose webhooks could be verified.
     pub async fn refuse_to_start_without_apps(&self) -> anyhow::Result<()> {
-        anyhow::ensure!(!self.apps.current().await.is_empty(), "the app secrets name no app");
-        Ok(())
+        for apps in &self.apps {
+            if !apps.current().await.is_empty() {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("the app secrets name no app")
     }
 
     /// Answers one request.
@@ -147,10 +159,9 @@ impl Webhook {
         let query = request.query_string_parameters_ref();
         let parameter = |name| query.and_then(|query| query.first(name)).unwrap_or_default();
         let given = parameter("hub.verify_token").as_bytes();
-        let matches = |apps: &Apps| {
-            apps.get(app).is_some_and(|app| app.verify_token.expose_secret().as_bytes().ct_eq(given).into())
-        };
-        let known = matches(&*self.apps.current().await) || self.newer_apps().await.is_some_and(|apps| matches(&apps));
+        let matches = |app: &App| bool::from(app.verify_token.expose_secret().as_bytes().ct_eq(given));
+        let known =
+            self.try_app(app, |app| matches(app).then_some(()).ok_or(())).await.is_some_and(|known| known.is_ok());
         if parameter("hub.mode") == "subscribe" && known {
             plain(StatusCode::OK, parameter("hub.challenge"))
         } else {
@@ -169,26 +180,37 @@ impl Webhook {
             (Some(_), Some(_)) => return Err(Refusal::Signature(SignatureError::Malformed)),
             (header, _) => header.map(|header| header.as_bytes()),
         };
-        let body = match verify(&*self.apps.current().await, app, raw, header) {
-            Ok(body) => body,
-            // Perhaps the secret was rotated after this process started.
-            Err(reason) => match self.newer_apps().await {
-                Some(apps) => verify(&apps, app, raw, header).map_err(Refusal::Signature)?,
-                None => return Err(Refusal::Signature(reason)),
-            },
-        };
+        let verified = self.try_app(app, |app| signature::verify(raw, header, &app.secrets)).await;
+        let body = verified.unwrap_or(Err(SignatureError::Mismatch)).map_err(Refusal::Signature)?;
         metrics::count(Metric::SignatureVerified);
         self.enqueue(app, body).await
     }
 
-    async fn newer_apps(&self) -> Option<std::sync::Arc<Apps>> {
-        self.apps.newer().await.unwrap_or_else(|error| {
-            tracing::error!(
-                error = recado_platform::telemetry::chain(&error),
-                "the app secrets could not be read again"
-            );
-            None
-        })
+    /// Tries something with an app's secrets; `None` if there is no such app. If that fails, perhaps the app was
+    /// registered, or its secret rotated, after the secrets were read: then they are read again, at most once a
+    /// minute.
+    async fn try_app<T, E>(&self, name: &str, attempt: impl Fn(&App) -> Result<T, E>) -> Option<Result<T, E>> {
+        let mut tried = None;
+        for apps in &self.apps {
+            if let Some(app) = apps.recent().await.get(name) {
+                tried = Some(attempt(app));
+                break;
+            }
+        }
+        if matches!(tried, Some(Ok(_))) {
+            return tried;
+        }
+        for apps in &self.apps {
+            let newer = apps.newer().await.unwrap_or_else(|error| {
+                let error = recado_platform::telemetry::chain(&error);
+                tracing::error!(error, "the app secrets could not be read again");
+                None
+            });
+            if let Some(app) = newer.as_deref().and_then(|apps| apps.get(name)) {
+                return Some(attempt(app));
+            }
+        }
+        tried
     }
 
     async fn enqueue(&self, app: &str, body: VerifiedBody<'_>) -> Result<(), Refusal> {
@@ -255,16 +277,6 @@ impl Webhook {
         metrics::count(Metric::ClaimChecked);
         Ok(ClaimCheck::new(app.into(), received, key.into()).to_message())
     }
-}
-
-fn verify<'a>(
-    apps: &Apps,
-    app: &str,
-    raw: &'a [u8],
-    header: Option<&[u8]>,
-) -> Result<VerifiedBody<'a>, SignatureError> {
-    let app = apps.get(app).ok_or(SignatureError::Mismatch)?;
-    signature::verify(raw, header, &app.secrets)
 }
 
 fn outgoing(app: &str, received: i64, item: Item<'_>) -> Outgoing {

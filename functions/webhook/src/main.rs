@@ -4,11 +4,10 @@ use lambda_http::{Error, run, service_fn};
 use recado_platform::clock::Clock;
 use recado_platform::intake::IntakeBucket;
 use recado_platform::queue::Queue;
-use recado_platform::secret::SecretDocument;
 use recado_platform::settings::required;
 use recado_platform::{aws, metrics, telemetry};
 use std::process::ExitCode;
-use webhook::Webhook;
+use webhook::{Webhook, apps_from_settings};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -16,9 +15,8 @@ async fn main() -> ExitCode {
         let config = aws::config(aws::WEBHOOK)?;
         let sqs = aws_sdk_sqs::Client::new(&config);
         let queue = |name| required(name).map(|url| Queue::new(sqs.clone(), url));
-        let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let webhook = Webhook {
-            apps: SecretDocument::load(secrets, required("APPS_SECRET_ID")?, Clock::system()).await?,
+            apps: apps_from_settings(aws_sdk_secretsmanager::Client::new(&config)).await?,
             messages: queue("MESSAGES_QUEUE_URL")?,
             statuses: queue("STATUSES_QUEUE_URL")?,
             account: queue("ACCOUNT_QUEUE_URL")?,

@@ -47,7 +47,7 @@ impl Setup {
         let config = client_config(&aws.uri());
         let queue = |name| Queue::new(Sqs::new(&config), format!("{}/0/{name}", aws.uri()));
         let webhook = Webhook {
-            apps: SecretDocument::load(Secrets::new(&config), "apps".to_owned(), clock.clone()).await.unwrap(),
+            apps: vec![SecretDocument::load(Secrets::new(&config), "apps".to_owned(), clock.clone()).await.unwrap()],
             messages: queue("messages"),
             statuses: queue("statuses"),
             account: queue("account"),

@@ -6,8 +6,9 @@ use std::process::{Command, Output};
 use wiremock::matchers::header;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 6] = [
     ("APPS_SECRET_ID", "apps"),
+    ("TENANT_APPS_SECRET_ID", "tenant-apps"),
     ("MESSAGES_QUEUE_URL", "http://127.0.0.1:1/0/messages"),
     ("STATUSES_QUEUE_URL", "http://127.0.0.1:1/0/statuses"),
     ("ACCOUNT_QUEUE_URL", "http://127.0.0.1:1/0/account"),
@@ -51,5 +52,20 @@ async fn without_any_one_of_its_settings_the_webhook_does_not_start() {
     for secret in [json!({}), json!({"default": {"current": "", "verify_token": "t"}}), json!("nonsense")] {
         let output = start(SETTINGS.to_vec(), secret.clone()).await;
         assert!(refused(&output) && !output.status.success(), "started with the secret {secret}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_environment_may_name_the_default_app_by_either_of_its_names_and_not_by_half() {
+    let secrets = ["WHATSAPP_APP_SECRET", "WHATSAPP_WEBHOOK_SECRET"];
+    let tokens = ["WHATSAPP_WEBHOOK_VERIFY_TOKEN", "WHATSAPP_VERIFY_TOKEN"];
+    for (secret, token) in secrets.into_iter().zip(tokens) {
+        let with = |more: &[(&'static str, &'static str)]| [&SETTINGS[..], more].concat();
+        let whole = start(with(&[(secret, "secret"), (token, "token")]), json!({})).await;
+        assert!(!refused(&whole), "{secret} and {token} name an app: {whole:?}");
+        for half in [(secret, "secret"), (token, "token")] {
+            let output = start(with(&[half]), json!({})).await;
+            assert!(refused(&output) && !output.status.success(), "{} alone names no app: {output:?}", half.0);
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::refusal::Refusal;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -251,7 +252,7 @@ impl World {
     /// Whether the token may be used at all.
     pub(crate) fn check_token(&self, token: Option<&str>, now: Timestamp) -> Result<(), Refusal> {
         let token = token.ok_or_else(|| Refusal::token(None))?;
-        let is_known = self.numbers.values().any(|number| number.token == token);
+        let is_known = self.numbers.values().any(|number| number.token == token) || self.is_of_app(token);
         match self.tokens.get(token) {
             Some(Token { subcode: Some(subcode), .. }) => Err(Refusal::token(Some(*subcode))),
             Some(Token { expires_at, .. }) if *expires_at != 0 && *expires_at <= now.as_second() => {
@@ -260,6 +261,13 @@ impl World {
             None if !is_known => Err(Refusal::token(None)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether it is an app's own token: its id and its secret.
+    fn is_of_app(&self, token: &str) -> bool {
+        let parts = token.split_once('|');
+        let app = parts.and_then(|(id, secret)| self.apps.get(id).filter(|app| app.secret.expose_secret() == secret));
+        app.is_some()
     }
 
     /// Whether the token reaches an account through one of its numbers.

@@ -33,6 +33,7 @@ pub(crate) fn parameters(options: &Options) -> BTreeMap<&'static str, String> {
         ("Architecture", if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }.to_owned()),
         ("Environment", "local".to_owned()),
         ("GraphBaseUrl", options.ports.meta_url()),
+        ("PublicUrl", options.ports.http_url()),
         ("VisibilityTimeoutSeconds", if options.for_tests { "2" } else { "60" }.to_owned()),
         // Tests ask faster than any person.
         ("TenantRequestsPerSecond", if options.for_tests { "5000" } else { "50" }.to_owned()),

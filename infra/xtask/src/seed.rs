@@ -76,9 +76,15 @@ pub(crate) async fn seed(stack: &Stack, options: &Options) -> anyhow::Result<Vec
             "members": members,
         });
         let answer = stack.post(&token, "/tenants", &request).await;
-        let tenant_id = match answer.status {
-            201 => answer.body["tenantId"].as_str().unwrap_or_default().to_owned(),
-            409 => kept_tenant(options, demo.phone_number_id)?,
+        let (tenant_id, api_key) = match answer.status {
+            201 => {
+                let (email, ..) = demo.users[0];
+                (answer.body["tenantId"].as_str().unwrap_or_default().to_owned(), Some(api_key(stack, email).await?))
+            }
+            409 => {
+                let Tenant { tenant_id, api_key, .. } = kept_tenant(options, demo.phone_number_id)?;
+                (tenant_id, api_key)
+            }
             _ => bail!("registering {} failed: {answer:?}", demo.name),
         };
         tenants.push(Tenant {
@@ -95,19 +101,26 @@ pub(crate) async fn seed(stack: &Stack, options: &Options) -> anyhow::Result<Vec
                     role: (*role).to_owned(),
                 })
                 .collect(),
-            api_key: None,
+            api_key,
         });
     }
     step.done();
     Ok(tenants)
 }
 
-/// The id of a tenant that was registered in an earlier run whose state was kept.
-fn kept_tenant(options: &Options, phone_number_id: &str) -> anyhow::Result<String> {
+/// A key for the systems of an administrator's tenant, which may do what an agent may.
+async fn api_key(stack: &Stack, admin: &str) -> anyhow::Result<String> {
+    let token = stack.sign_in(admin, PASSWORD).await.map_err(anyhow::Error::msg)?;
+    let answer = stack.post(&token, "/api-keys", &json!({"name": "Demo", "role": "agent"})).await;
+    answer.body["key"].as_str().map(str::to_owned).with_context(|| format!("making an API key failed: {answer:?}"))
+}
+
+/// A tenant that was registered in an earlier run whose state was kept.
+fn kept_tenant(options: &Options, phone_number_id: &str) -> anyhow::Result<Tenant> {
     let earlier =
         Stack::load(&options.kept_stack_file()).context("the kept state belongs to tenants nobody remembers")?;
     let tenant = earlier.tenants.into_iter().find(|tenant| tenant.phone_number_id == phone_number_id);
-    Ok(tenant.context("the kept state has another owner for a demo number")?.tenant_id)
+    tenant.context("the kept state has another owner for a demo number")
 }
 
 /// An access token of a demo user; of the first tenant's first user, if nobody is named.

@@ -46,7 +46,7 @@ pub(crate) async fn run(local: &Path) -> anyhow::Result<()> {
     let (running, _) = lifecycle::start(&options).await.context("bringing up a stack through SAM")?;
     let stack = options.folder.join("stack.json");
     let mut story = cargo();
-    story.args(["test", "--package", "stories", "--test", "stories", "--", "round_trip"]).env(STACK_VARIABLE, stack);
+    story.args(["test", "--workspace", "--test", "stories", "--", "round_trip"]).env(STACK_VARIABLE, stack);
     let once_more = run_tests("the round trip on a stack that SAM deployed", &mut story, &options.folder)?;
     drop(running);
 

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 /// Whether a number may send (REQUIREMENTS §4, AccountStatus).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum NumberStatus {
     /// Not yet: what it takes to connect it is incomplete.

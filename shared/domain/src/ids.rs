@@ -1,7 +1,7 @@
 //! The registry of identifiers.
 //!
-//! Ours are prefix-tagged: `tnt_`, `con_`, `cnv_`, `cus_`, `msg_`, then the 26 characters in which a ULID is
-//! written. Those that name an effect are *derived* from what makes the effect unique (a wamid, a
+//! Ours are prefix-tagged: `tnt_`, `con_`, `cnv_`, `cus_`, `key_`, `msg_`, then the 26 characters in which a
+//! ULID is written. Those that name an effect are *derived* from what makes the effect unique (a wamid, a
 //! client's own id), so that doing the same thing twice arrives at the same key and a conditional
 //! write can tell. Meta's ids are opaque text. None of them can be built without being checked.
 
@@ -95,6 +95,8 @@ macro_rules! our_ids {
 }
 
 our_ids! {
+    /// A key with which a tenant's own systems call the API; not the key itself.
+    ApiKeyId = "key_", "key id";
     /// A person who wrote to a tenant, or was written to.
     ContactId = "con_", "contact id";
     /// The conversation of one contact with one of the tenant's numbers.
@@ -239,6 +241,20 @@ impl MessageId {
     }
 }
 
+impl AppKey {
+    /// The key of a tenant's own Meta app, by Meta's id of it. It names both, so no two tenants share one.
+    pub fn of_tenant(tenant: TenantId, meta_id: &str) -> Result<Self, InvalidId> {
+        let is_id = (1..=32).contains(&meta_id.len()) && meta_id.bytes().all(|byte| byte.is_ascii_digit());
+        let invalid = InvalidId { kind: "app id", rule: "expected 1 to 32 digits" };
+        if is_id { Ok(Self(format!("{tenant}.{meta_id}"))) } else { Err(invalid) }
+    }
+
+    /// Whether it is the key of an app of this tenant's own.
+    pub fn is_of(&self, tenant: TenantId) -> bool {
+        self.0.split_once('.').is_some_and(|(whose, _)| whose == tenant.to_string())
+    }
+}
+
 impl ContactId {
     /// The id of the contact that its first message creates. Derived from that message, so that a
     /// replay creates the same contact, and a recycled phone number a different one.
@@ -315,6 +331,18 @@ mod tests {
         let wamid = Wamid::parse("wamid.A").unwrap();
         let [one, two] = ["1", "2"].map(|number| PhoneNumberId::parse(number).unwrap());
         assert_ne!(MessageId::of_wamid(&one, &wamid), MessageId::of_wamid(&two, &wamid));
+    }
+
+    #[test]
+    fn an_app_of_a_tenants_own_names_the_tenant_and_no_path() {
+        let (tenant, other) = (TenantId::from_bits(1), TenantId::from_bits(2));
+        let key = AppKey::of_tenant(tenant, "670123456789").unwrap();
+        assert_eq!(key.as_str(), "tnt_00000000000000000000000001.670123456789");
+        assert!(key.is_of(tenant) && !key.is_of(other));
+        assert!(!AppKey::parse("default").unwrap().is_of(tenant));
+        for bad in ["", "1/2", "x", "1.2", &"1".repeat(33)] {
+            assert!(AppKey::of_tenant(tenant, bad).is_err(), "{bad:?} was taken for an app id");
+        }
     }
 
     proptest! {

@@ -13,9 +13,11 @@
 //! - [`outbox`] decides what the sender may do next for a conversation.
 //! - [`phone`] reads phone numbers as people type them.
 //! - [`customer`] decides which customer a contact is; [`email`] reads e-mail addresses as people type them.
+//! - [`tenant`] says what a tenant's people may do; [`api_key`] is what its own systems show instead of a token.
 //! - [`assignment`] decides whose turn it is to look after a conversation.
 //! - [`search`] is what somebody can be found by.
 //! - [`label`] is what people call a conversation, to find it again.
+//! - [`connection`] is whether a number is connected as it should be.
 //! - [`policy`] is what a tenant has decided about its hub.
 //! - [`preference`] is whether a customer wants to be written to.
 //! - [`throttle`] is how often a tenant may ask.
@@ -25,9 +27,11 @@
 //! **Invariant:** this crate depends on no other crate of the workspace.
 
 pub mod account;
+pub mod api_key;
 pub mod as_of;
 pub mod assignment;
 pub mod callback;
+pub mod connection;
 pub mod contact;
 pub mod customer;
 pub mod email;

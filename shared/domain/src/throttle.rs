@@ -51,6 +51,12 @@ impl Rate {
         now + self.time_for(self.burst.saturating_sub(tokens))
     }
 
+    /// The latest time that a clock which is right may have written. One that went wrong must not shut a tenant out
+    /// until then; clocks differ by a little, and a little more than the burst may be asked of them.
+    pub fn credible(self, now: Timestamp) -> Timestamp {
+        now + 2 * self.time_for(self.burst)
+    }
+
     /// When so many tokens will be in a bucket that is full at `full_at`.
     pub fn ready(self, tokens: u32, full_at: Timestamp) -> Timestamp {
         full_at - self.time_for(self.burst.saturating_sub(tokens))

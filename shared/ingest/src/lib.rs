@@ -151,7 +151,7 @@ impl Gate {
             };
             return self.park(delivery, Some(&envelope), nobody, reason, metric).await.map(|_| None);
         };
-        let route = match self.route(&number).await? {
+        let mut route = match self.route(&number).await? {
             Some(route) => route,
             None => {
                 let reason = "nobody owns the number".to_owned();
@@ -166,7 +166,14 @@ impl Gate {
                 }
             }
         };
-        if !route.accepts(&envelope.app, envelope.item.waba_id.as_deref()) {
+        let accepts = |route: &Route| route.accepts(&envelope.app, envelope.item.waba_id.as_deref());
+        // Perhaps the number has another app or account by now, or another owner.
+        if !accepts(&route)
+            && let Some(newer) = self.newer_route(&number).await?
+        {
+            route = newer;
+        }
+        if !accepts(&route) {
             tracing::error!(app = %envelope.app, number = ?number, "an app or account that does not own the number");
             let reason = "the app or account that signed does not own the number".to_owned();
             return self.park(delivery, Some(&envelope), nobody, reason, Metric::Parked).await.map(|_| None);
@@ -277,9 +284,13 @@ impl Gate {
         {
             return Ok(Some(route.clone()));
         }
+        self.newer_route(number).await
+    }
+
+    async fn newer_route(&self, number: &PhoneNumberId) -> Result<Option<Route>, StoreError> {
         let route = self.store.route(number).await?;
         if let Some(route) = &route {
-            self.known().insert(number.clone(), (route.clone(), now));
+            self.known().insert(number.clone(), (route.clone(), self.clock.now()));
         }
         Ok(route)
     }

@@ -2,6 +2,7 @@
 //!
 //! - [`settings`] is the only reader of the environment.
 //! - [`telemetry`] sets up structured logs.
+//! - [`apps`] knows the Meta apps whose webhooks are taken.
 //! - [`aws`] is the one SDK configuration of a process.
 //! - [`batch`] runs queue batches: each unit on its own, failures reported one by one.
 //! - [`bucket`] keeps files: streams go in part by part, signed links lead to them.
@@ -14,6 +15,7 @@
 //!
 //! **Invariants:** knows no Meta JSON and no table. Clients are concrete; tests replace the wire.
 
+pub mod apps;
 pub mod aws;
 pub mod batch;
 pub mod bucket;

@@ -27,6 +27,16 @@ pub fn optional(name: &'static str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// The first of some settings that is there: one thing under several names (REQUIREMENTS C-27).
+pub fn first_of(names: &[&'static str]) -> Option<String> {
+    names.iter().find_map(|name| optional(name))
+}
+
+/// The version of the Graph API to call, under any of its names, or else this one.
+pub fn graph_version_or(default: &str) -> String {
+    first_of(&["GRAPH_VERSION", "WHATSAPP_API_VERSION", "META_API_VERSION"]).unwrap_or_else(|| default.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

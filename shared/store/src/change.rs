@@ -118,7 +118,7 @@ impl TenantStore {
             }
         }
         if let Some(customer) = &new.customer {
-            let person = self.person(customer, own, change.at).await?;
+            let person = self.person(customer, own, change.at, None).await?;
             if !person.is_new {
                 self.customer_acted(ConversationId::between(person.contact, &new.number), &change, now).await?;
             }

@@ -8,10 +8,10 @@ use crate::item;
 use crate::keys::Key;
 use crate::transaction::{Outcome, SURPRISES, pause};
 use jiff::Timestamp;
-use recado_domain::contact::Identities;
+use recado_domain::contact::{Address, Identities};
 use recado_domain::customer::{Link, MatchOn};
 use recado_domain::email::Email;
-use recado_domain::ids::{ContactId, CustomerId};
+use recado_domain::ids::{ContactId, CustomerId, WaId};
 use recado_domain::preference::Preference;
 
 /// Somebody who wrote to the tenant, or was written to.
@@ -62,6 +62,15 @@ impl TenantStore {
     /// same person as another, the other.
     pub async fn contact(&self, id: ContactId) -> Result<Option<Contact>, StoreError> {
         Ok(self.surviving_contact(id).await?.map(Contact::from))
+    }
+
+    /// Who has the first of these WhatsApp ids that anybody has.
+    pub async fn contact_of(&self, addresses: &[WaId]) -> Result<Option<ContactId>, StoreError> {
+        let addresses: Vec<_> = addresses.iter().cloned().map(Address::Phone).collect();
+        let found = self.identities(&addresses.iter().collect::<Vec<_>>()).await?;
+        let holder =
+            |address: &Address| found.iter().find(|(held, _)| held == address).map(|(_, record)| record.contact);
+        Ok(addresses.iter().find_map(holder))
     }
 
     /// A contact, even if another goes on in its place.

@@ -100,6 +100,8 @@ pub(crate) struct Person {
     leads: Leads,
     /// The phone that they were seen with is somebody else's since.
     has_lost_phone: bool,
+    /// Until when their phone was somebody else's than afterwards, if it alone says who they are.
+    pub(crate) partings: [Option<Timestamp>; 2],
     /// What is stored of them, where a conversation with them begins.
     stored: Option<Identities>,
     /// Since when what is written of their identities counts.
@@ -119,6 +121,7 @@ impl Person {
             link_rev: 0,
             leads: Leads::default(),
             has_lost_phone: false,
+            partings: [None; 2],
             stored: None,
             at,
         }
@@ -184,33 +187,14 @@ impl TenantStore {
     /// identities.
     ///
     /// `first_message` names the contact if it turns out to be a new one. The phone is theirs if nobody else was
-    /// seen with it later.
+    /// `seen` with it later. If they were not seen themselves, because somebody else wrote or it was no message, the
+    /// phone is theirs only as long as nobody writes from it.
     pub(crate) async fn person(
         &self,
         sender: &Identities,
         first_message: MessageId,
         at: Timestamp,
-    ) -> Result<Person, StoreError> {
-        self.person_since(sender, first_message, at, Some(at)).await
-    }
-
-    /// Finds out who told something else than a message: it is not kept when that was, so their phone is theirs
-    /// only as long as nobody writes from it.
-    pub(crate) async fn person_aside(
-        &self,
-        sender: &Identities,
-        first: MessageId,
-        at: Timestamp,
-    ) -> Result<Person, StoreError> {
-        self.person_since(sender, first, at, None).await
-    }
-
-    async fn person_since(
-        &self,
-        sender: &Identities,
-        first_message: MessageId,
-        at: Timestamp,
-        since: Option<Timestamp>,
+        seen: Option<Timestamp>,
     ) -> Result<Person, StoreError> {
         let phone = sender.wa_id.clone().map(Address::Phone);
         let bsuid = sender.bsuid.clone().map(Address::Bsuid);
@@ -220,11 +204,17 @@ impl TenantStore {
             let address = address.as_ref()?;
             found.iter().find(|(known, _)| known == address).map(|(_, record)| record)
         };
+        // Of somebody without an id, only the phone tells who they were.
+        let by_phone = of(&phone).filter(|_| of(&bsuid).is_none());
+        let partings = by_phone.map(IdentityRecord::partings).unwrap_or_default();
+        if let Some(former) = by_phone.and_then(|held| held.held_before(at)) {
+            return Ok(Person { partings, ..Person::known(former, seen) });
+        }
         let mut links = Vec::new();
         let (mut person, held) = match (of(&phone), of(&bsuid)) {
             // The stronger identity is known.
             (held, Some(record)) => {
-                let mut person = Person::known(record.contact, since);
+                let mut person = Person::known(record.contact, seen);
                 if let Some(held) = held.filter(|held| held.contact != record.contact && held.may_be(sender, at)) {
                     person.twin = Some(held.contact);
                     return Ok(person);
@@ -236,7 +226,7 @@ impl TenantStore {
             }
             // Only the phone is known, and nothing says that it changed hands.
             (Some(held), None) if held.may_be(sender, at) => {
-                let mut person = Person::known(held.contact, since);
+                let mut person = Person { partings, ..Person::known(held.contact, seen) };
                 // What an old message says of an identity that was left behind is not news.
                 if held.until.is_none() {
                     match bsuid {
@@ -255,7 +245,7 @@ impl TenantStore {
                 let contact = ContactId::of_first_message(first_message);
                 let leads = self.leads(matchable(sender, None)).await?;
                 let link = Link::default().after_match(&leads.all);
-                (Person { is_new: true, link, leads, ..Person::known(contact, since) }, held)
+                (Person { is_new: true, link, leads, partings, ..Person::known(contact, seen) }, held)
             }
         };
         let is_free = of(&phone).is_none();
@@ -264,7 +254,7 @@ impl TenantStore {
             (Some(phone), Some(held)) if held.until.is_some_and(|until| until < at) => {
                 links.push((phone, Some(held.clone())));
             }
-            (Some(phone), Some(held)) => match self.handover(&phone, held, sender, since).await? {
+            (Some(phone), Some(held)) => match self.handover(&phone, held, sender, seen).await? {
                 Some(releases) => {
                     person.releases = releases;
                     links.push((phone, Some(held.clone())));
@@ -334,7 +324,9 @@ impl TenantStore {
             // What told it aside has it from when it was free.
             let since = person.at.or_else(|| known.as_ref().and_then(|known| known.until));
             let since = since.max(known.as_ref().filter(|known| known.contact == person.contact).and_then(|k| k.since));
-            let record = IdentityRecord { contact: person.contact, bsuid: sender.bsuid.clone(), since, until: None };
+            let former = IdentityRecord::former(known.as_ref(), person.contact);
+            let bsuid = sender.bsuid.clone();
+            let record = IdentityRecord { contact: person.contact, bsuid, since, until: None, former };
             let unchanged = IdentityRecord::unchanged(known.as_ref());
             let item = item::item(Key::identity(self.tenant, address), "identity", &record);
             writes.push(unchanged.into_put(self.table(), item));

@@ -2,7 +2,7 @@
 
 use crate::TenantStore;
 use crate::error::{StoreError, failed};
-use crate::item::{self, Item};
+use crate::item::{self, Item, Page};
 use crate::keys::{INBOX_PK, INBOX_SK, Key, PK, SK, UNREAD_PK, inbox_partition, inbox_sort, unread_partition};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -202,6 +202,35 @@ impl TenantStore {
         prefix: &str,
     ) -> Result<Vec<Item>, StoreError> {
         self.store.partition(operation, pk, prefix).await
+    }
+
+    /// One page of the same; `after` is the `next` of the page before.
+    pub(crate) async fn partition_page(
+        &self,
+        operation: &'static str,
+        pk: &str,
+        prefix: &str,
+        limit: i32,
+        after: Option<&str>,
+    ) -> Result<Page<Item>, StoreError> {
+        let start = after.map(|sk| Key { pk: pk.to_owned(), sk: sk.to_owned() }.into_attributes());
+        let answer = self
+            .client()
+            .query()
+            .table_name(self.table())
+            .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()))
+            .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
+            .consistent_read(true)
+            .limit(limit)
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(failed(operation))?;
+        let next = answer.last_evaluated_key.as_ref().and_then(|key| item::text(key, SK)).map(str::to_owned);
+        Ok(Page { items: answer.items.unwrap_or_default(), next })
     }
 }
 

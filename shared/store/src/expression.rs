@@ -5,6 +5,7 @@
 
 use crate::item::Item;
 use crate::keys::Key;
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
@@ -95,6 +96,13 @@ impl Expression {
     /// Gives a placeholder its value.
     pub(crate) fn value(mut self, placeholder: &str, value: impl Serialize) -> Self {
         let value = serde_dynamo::to_attribute_value(value).expect("our own values are representable");
+        self.values.insert(placeholder.to_owned(), value);
+        self
+    }
+
+    /// Gives a placeholder these bytes.
+    pub(crate) fn bytes(mut self, placeholder: &str, bytes: &[u8]) -> Self {
+        let value = AttributeValue::B(Blob::new(bytes));
         self.values.insert(placeholder.to_owned(), value);
         self
     }

@@ -38,13 +38,77 @@ pub(crate) struct IdentityRecord {
         skip_serializing_if = "Option::is_none"
     )]
     pub(crate) until: Option<Timestamp>,
+    /// Whose it was before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) former: Option<Former>,
+}
+
+/// Who had an identity before somebody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Former {
+    pub(crate) contact: ContactId,
+    /// Until when, if they said so.
+    #[serde(
+        default,
+        with = "jiff::fmt::serde::timestamp::millisecond::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) until: Option<Timestamp>,
 }
 
 impl IdentityRecord {
+    /// Whose it was before, once it is this contact's.
+    pub(crate) fn former(known: Option<&Self>, contact: ContactId) -> Option<Former> {
+        let known = known?;
+        // What somebody said of when they left it is worth more than who had it in between.
+        let is_told = known.until.is_none() && known.former.is_some_and(|former| former.until.is_some());
+        match known.contact == contact || is_told {
+            true => known.former,
+            false => Some(Former { contact: known.contact, until: known.until }),
+        }
+    }
+
+    /// Who left it at this time, as far as is known. Not whoever has it since: that is somebody else, or has come back.
+    pub(crate) fn left_by(&self, who: &Identities, at: Timestamp) -> Option<ContactId> {
+        let is_same = self.bsuid.is_some() && self.bsuid == who.bsuid;
+        if !is_same && self.since.is_some_and(|since| since > at) {
+            let former = self.former.filter(|former| former.until.is_none_or(|until| at <= until));
+            former.map(|former| former.contact)
+        } else {
+            self.may_be(who, at).then_some(self.contact)
+        }
+    }
+
+    /// Until when it was surely somebody else's than afterwards, oldest first.
+    pub(crate) fn partings(&self) -> [Option<Timestamp>; 2] {
+        [self.former.and_then(|former| former.until), self.until]
+    }
+
+    /// The same, once it is told that this contact left it at that time; `None` if that says nothing new of whose it
+    /// was before.
+    pub(crate) fn after(&self, contact: ContactId, until: Timestamp) -> Option<Self> {
+        let is_news = match self.former {
+            None => true,
+            Some(known) => known.contact == contact && known.until.is_none_or(|known| known < until),
+        };
+        is_news.then(|| Self { former: Some(Former { contact, until: Some(until) }), ..self.clone() })
+    }
+
+    /// Whether it was this contact's before.
+    pub(crate) fn was_of(&self, contact: ContactId) -> bool {
+        self.former.is_some_and(|former| former.contact == contact)
+    }
+
+    /// Whose it was at this time, if it is somebody else's since.
+    pub(crate) fn held_before(&self, at: Timestamp) -> Option<ContactId> {
+        self.former.filter(|former| former.until.is_some_and(|until| at <= until)).map(|former| former.contact)
+    }
+
     /// Whether nothing speaks against its holder being the one who was seen with it at this time.
     pub(crate) fn may_be(&self, seen: &Identities, at: Timestamp) -> bool {
         let is_other = matches!((&self.bsuid, &seen.bsuid), (Some(known), Some(now)) if known != now);
-        !is_other && self.until.is_none_or(|until| at <= until)
+        let was_others = self.held_before(at).is_some_and(|former| former != self.contact);
+        !is_other && !was_others && self.until.is_none_or(|until| at <= until)
     }
 
     /// Whether it passes to somebody who was seen with it at this time, while its holder was last seen with it at
@@ -55,7 +119,7 @@ impl IdentityRecord {
 
     /// The condition that an identity item says what was read of it (none: there was none).
     pub(crate) fn unchanged(known: Option<&Self>) -> Expression {
-        let Some(Self { contact, bsuid, since, until }) = known else { return Expression::new().when(ABSENT) };
+        let Some(Self { contact, bsuid, since, until, former }) = known else { return Expression::new().when(ABSENT) };
         let millisecond = |at: &Option<Timestamp>| at.map(Timestamp::as_millisecond);
         Expression::new()
             .when("#contact = :knownContact")
@@ -63,6 +127,7 @@ impl IdentityRecord {
             .still("bsuid", bsuid.as_ref())
             .still("since", millisecond(since))
             .still("until", millisecond(until))
+            .still("former", former.as_ref())
     }
 }
 
@@ -72,13 +137,20 @@ impl TenantStore {
         addresses: &[&Address],
     ) -> Result<Vec<(Address, IdentityRecord)>, StoreError> {
         const OPERATION: &str = "reading a sender's identities";
-        let keys: Vec<Key> = addresses.iter().map(|address| Key::identity(self.tenant, address)).collect();
+        // DynamoDB takes no key twice, and whoever keeps an id is told of with the same one before and after.
+        let mut asked: Vec<&Address> = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            if !asked.contains(address) {
+                asked.push(address);
+            }
+        }
+        let keys: Vec<Key> = asked.iter().map(|address| Key::identity(self.tenant, address)).collect();
         let items = self.store.batch_get(OPERATION, keys.clone()).await?;
         let mut found = Vec::new();
         for item in items {
             let place = keys.iter().position(|key| item::text(&item, crate::keys::PK) == Some(&key.pk));
             if let Some(place) = place {
-                found.push((addresses[place].clone(), item::record(OPERATION, item)?));
+                found.push((asked[place].clone(), item::record(OPERATION, item)?));
             }
         }
         Ok(found)

@@ -126,6 +126,8 @@ struct Effect<'a> {
     window: Option<Timestamp>,
     /// The last advertisement that they tell of.
     referral: Option<Referred>,
+    /// When the customer wrote the last of those that they wrote themselves.
+    seen: Option<Timestamp>,
 }
 
 impl<'a> Effect<'a> {
@@ -141,6 +143,10 @@ impl<'a> Effect<'a> {
             first_unread: unread().map(|message| message.order).min(),
             window: last_act.map(window::expiry),
             referral: all().filter_map(referred).max_by_key(|referred| referred.order),
+            seen: all()
+                .filter(|message| message.direction == Direction::Inbound)
+                .map(|message| message.timestamp)
+                .max(),
         }
     }
 }
@@ -212,19 +218,30 @@ impl TenantStore {
                 recorded[place] = Some(Recorded::AlreadyStored);
             }
         }
-        let latest = messages.iter().map(|message| message.timestamp).max().unwrap_or(now);
-        let mut person = None;
+        let mut person: Option<Person> = None;
         let mut belief = Belief::Ordinary;
         for surprise in 0..SURPRISES {
             if surprise > 1 {
                 pause(surprise).await;
             }
-            let open: Vec<usize> = (0..messages.len()).filter(|place| recorded[*place].is_none()).collect();
+            let mut open: Vec<usize> = (0..messages.len()).filter(|place| recorded[*place].is_none()).collect();
             let Some(first) = open.first() else { break };
-            let who = match person.take() {
+            let with = |open: &[usize]| open.iter().map(|place| (ids[*place], &messages[*place])).collect::<Vec<_>>();
+            let latest = open.iter().map(|place| messages[*place].timestamp).max().unwrap_or(now);
+            let mut who = match person.take().filter(|who| who.partings == [None; 2]) {
                 Some(who) => who,
-                None => self.person(&batch.sender, ids[*first], latest).await?,
+                None => self.person(&batch.sender, ids[*first], latest, Effect::of(&with(&open)).seen).await?,
             };
+            // Whoever had the phone before has written the older ones. They come first, and the others next.
+            for parting in who.partings.into_iter().flatten() {
+                let is_older = |place: &usize| messages[*place].timestamp <= parting;
+                let older: Vec<usize> = open.iter().copied().filter(is_older).collect();
+                if !older.is_empty() && older.len() < open.len() {
+                    who = self.person(&batch.sender, ids[older[0]], parting, Effect::of(&with(&older)).seen).await?;
+                    open = older;
+                    break;
+                }
+            }
             if let Some(twin) = who.twin {
                 self.merge_twins(who.contact, twin, now).await?;
                 continue;
@@ -238,8 +255,7 @@ impl TenantStore {
             let who = if begins { self.stored(who).await? } else { who };
             let conversation = ConversationId::between(who.contact, &batch.number);
 
-            let fresh: Vec<(MessageId, &NewMessage)> =
-                open.iter().map(|place| (ids[*place], &messages[*place])).collect();
+            let fresh = with(&open);
             let mut writes = Vec::with_capacity(2 * fresh.len() + 6);
             for (id, message) in &fresh {
                 writes.extend(self.message_writes(conversation, *id, message, now));
@@ -274,6 +290,7 @@ impl TenantStore {
                 Outcome::Done => {
                     open.into_iter().for_each(|place| recorded[place] = Some(Recorded::Stored));
                     self.match_new_phone(&who, now).await?;
+                    belief = Belief::Ordinary;
                 }
                 Outcome::Refused(verdicts) => {
                     let (of_messages, rest) = verdicts.split_at(2 * fresh.len());
@@ -405,9 +422,9 @@ impl TenantStore {
         assignee: Option<&Assignee>,
         now: Timestamp,
     ) -> TransactWriteItem {
-        let Effect { newest, unread, first_unread, window, referral } = effect;
+        let Effect { newest, unread, first_unread, window, referral, seen } = effect;
         let id = ConversationId::between(person.contact, &batch.number);
-        let phone_seen_at = batch.sender.wa_id.as_ref().map(|_| newest.timestamp);
+        let phone_seen_at = seen.filter(|_| batch.sender.wa_id.is_some());
         let assigned_to_id = assignee.map(|assignee| assignee.user.clone());
 
         if matches!(belief, Belief::Absent) {
@@ -452,8 +469,9 @@ impl TenantStore {
         let (is_newer, window, phone_seen_at, status, referral) = match belief {
             Belief::Known(known) => {
                 change = change.when("#rev = :known").value(":known", known.rev);
-                // It began at another number, or in the past, before the phone was known.
-                if person.holds_phone() && known.contact.wa_id.is_none() {
+                // It began at another number, or in the past, before the phone was known; or shows one that they left.
+                let is_last = newest.order > known.last_order && seen == Some(newest.timestamp);
+                if person.holds_phone() && (known.contact.wa_id.is_none() || is_last) {
                     change = change.set_if_some("contact.waId", batch.sender.wa_id.as_ref());
                 }
                 if unread > 0 {
@@ -476,8 +494,8 @@ impl TenantStore {
                     change = change.when("#contact.#name = :contact_name").value(":contact_name", name);
                 }
                 // Whoever takes the phone from them takes it from here.
-                if person.holds_phone() {
-                    change = change.when("attribute_exists(#contact.#waId)");
+                if let Some(phone) = batch.sender.wa_id.as_ref().filter(|_| person.holds_phone()) {
+                    change = change.when("#contact.#waId = :holds").value(":holds", phone);
                 }
                 // It becomes unread, or is it already since an earlier message: then its place in the index stays.
                 if let Some(first) = first_unread {
@@ -490,6 +508,9 @@ impl TenantStore {
                 if window.is_some() {
                     change =
                         change.when("attribute_not_exists(#windowExpiresAt) OR #windowExpiresAt <= :windowExpiresAt");
+                }
+                if phone_seen_at.is_some() {
+                    change = change.when("attribute_not_exists(#phoneSeenAt) OR #phoneSeenAt <= :phoneSeenAt");
                 }
                 if let Some(referral) = &referral {
                     change = change

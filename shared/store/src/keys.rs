@@ -4,14 +4,17 @@
 //! |---|---|
 //! | tenant by id | get `TENANT#t` / `TENANT` |
 //! | a tenant's numbers and their tokens | query `TENANT#t` / `NUMBER#…` |
+//! | a tenant's own Meta apps | query `TENANT#t` / `APP#…` |
 //! | what a tenant has decided | get `TENANT#t` / `POLICY` |
 //! | a tenant's people, and who of them is online | query `TENANT#t` / `MEMBER#…`, then their memberships |
 //! | tenant by phone number id | get `NUMBER#n` / `ROUTE` |
+//! | who gave a number back, and until when nobody else gets it | get `NUMBER#n` / `QUARANTINE` |
 //! | tenants by WhatsApp Business account | query `WABA#w` / `TENANT#…` |
 //! | what was told of an account, its restrictions included | query `TENANT#t` / `ACCOUNT#w#…` |
 //! | the last events about a tenant's accounts and numbers, by field | query `TENANT#t#NOTICES` / `NOTICE#…` |
 //! | template by account, name and language | get `TENANT#t#TEMPLATES` / `TEMPLATE#name#language#w` |
 //! | templates by tenant, in the order of their names; by status or category | query `TENANT#t#TEMPLATES` / `TEMPLATE#…`, filtered |
+//! | API key by tenant and id; a tenant's API keys, oldest first | query `TENANT#t#KEYS` / `KEY#…` |
 //! | memberships of a person | query `USER#u` / `MEMBER#…` |
 //! | contact by id | get `TENANT#t#CONTACT#c` / `CONTACT` |
 //! | contact by identity (WhatsApp id, business-scoped id) | get `TENANT#t#IDENTITY#…` / `IDENTITY` |
@@ -50,7 +53,9 @@ use crate::event::EventId;
 use aws_sdk_dynamodb::types::AttributeValue;
 use recado_domain::contact::Address;
 use recado_domain::customer::MatchOn;
-use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId, PhoneNumberId, TenantId, UserId, WabaId};
+use recado_domain::ids::{
+    ApiKeyId, AppKey, ContactId, ConversationId, CustomerId, MessageId, PhoneNumberId, TenantId, UserId, WabaId,
+};
 use recado_domain::order::MessageOrder;
 use recado_domain::search::Term;
 use recado_domain::status::Fact;
@@ -113,6 +118,8 @@ pub(crate) const MATCH: &str = "MATCH";
 pub(crate) const FORMERLY: &str = "FORMERLY#";
 /// The sort key prefix of a tenant's numbers.
 pub(crate) const NUMBERS: &str = "NUMBER#";
+/// The sort key prefix of a tenant's own Meta apps.
+pub(crate) const APPS: &str = "APP#";
 /// The sort key prefix of a tenant's templates.
 pub(crate) const TEMPLATES: &str = "TEMPLATE#";
 /// The sort key prefix of the last events about a tenant's accounts and numbers.
@@ -121,6 +128,9 @@ pub(crate) const NOTICES: &str = "NOTICE#";
 pub(crate) const TENANTS: &str = "TENANT#";
 /// The sort key prefix of a person's memberships, and of a tenant's people.
 pub(crate) const MEMBERS: &str = "MEMBER#";
+
+/// The sort key prefix of a tenant's API keys.
+pub(crate) const API_KEYS: &str = "KEY#";
 
 /// The primary key of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +156,14 @@ impl Key {
         Self::new(format!("NUMBER#{}", number.as_str()), "ROUTE")
     }
 
+    pub(crate) fn quarantine(number: &PhoneNumberId) -> Self {
+        Self { sk: "QUARANTINE".to_owned(), ..Self::route(number) }
+    }
+
+    pub(crate) fn app(tenant: TenantId, app: &AppKey) -> Self {
+        Self { sk: format!("{APPS}{}", app.as_str()), ..Self::tenant(tenant) }
+    }
+
     pub(crate) fn waba(waba: &WabaId, tenant: TenantId) -> Self {
         Self::new(waba_partition(waba), format!("{TENANTS}{tenant}"))
     }
@@ -169,6 +187,10 @@ impl Key {
 
     pub(crate) fn membership(user: &UserId, tenant: TenantId) -> Self {
         Self::new(format!("USER#{}", user.as_str()), format!("{MEMBERS}{tenant}"))
+    }
+
+    pub(crate) fn api_key(tenant: TenantId, id: ApiKeyId) -> Self {
+        Self::new(api_keys_partition(tenant), format!("{API_KEYS}{id}"))
     }
 
     pub(crate) fn policy(tenant: TenantId) -> Self {
@@ -370,6 +392,10 @@ pub(crate) fn tenant_partition(tenant: TenantId) -> String {
 
 pub(crate) fn templates_partition(tenant: TenantId) -> String {
     format!("TENANT#{tenant}#TEMPLATES")
+}
+
+pub(crate) fn api_keys_partition(tenant: TenantId) -> String {
+    format!("TENANT#{tenant}#KEYS")
 }
 
 pub(crate) fn notices_partition(tenant: TenantId) -> String {

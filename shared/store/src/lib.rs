@@ -13,6 +13,8 @@
 
 mod account;
 mod activity;
+mod api_keys;
+mod apps;
 mod change;
 mod contact;
 mod contacts;
@@ -34,9 +36,11 @@ mod media;
 mod members;
 mod message;
 mod moves;
+mod numbers;
 mod once;
 mod outbox;
 mod parked;
+mod people;
 mod policy;
 mod preference;
 mod search;
@@ -50,6 +54,8 @@ mod transaction;
 mod unread;
 
 pub use account::Notice;
+pub use api_keys::{AddedKey, KnownKey, NewKey, RevokedKey};
+pub use apps::{RemovedApp, TenantApp};
 pub use change::{Change, NewChange, What};
 pub use contact::{ChangedContact, Contact, ContactChange};
 pub use conversation::{Conversation, ConversationStatus, Referred};
@@ -64,12 +70,15 @@ pub use item::Page;
 pub use keys::{LogScope, ParkedScope};
 pub use log::{EventOutcome, LogEntry, LoggedEvent};
 pub use media::{Media, MediaState, Stored, TakenUp};
-pub use members::Member;
+pub use members::{Here, Member};
 pub use message::{Message, Reaction, Sender};
 pub use moves::Move;
+pub use numbers::{Connected, QUARANTINE, TenantNumber};
 pub use once::{Earlier, Effect, Once, REMEMBERED};
 pub use outbox::{Answer, Claim, Claimed, Composed, Draft, OpenEntry, Settled};
 pub use parked::{Marked, Park, Parked, ParkedItem};
+pub use people::{Admitted, Dismissed, RoleGiven};
+pub use policy::{ChangedPolicy, KeptPolicy};
 pub use recado_domain::account::NumberStatus;
 pub use status::{Heard, StatusReport};
 pub use stream::{opened_media, opened_outbox};
@@ -101,7 +110,7 @@ impl Store {
         self.open(route.tenant())
     }
 
-    /// The tenant that an authenticated person is a member of.
+    /// The tenant that an authenticated person or system is a member of.
     pub fn of_member(&self, membership: &Membership) -> TenantStore {
         self.open(membership.tenant())
     }

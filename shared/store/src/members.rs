@@ -6,9 +6,10 @@
 use crate::TenantStore;
 use crate::activity::Happened;
 use crate::error::StoreError;
-use crate::expression::Expression;
-use crate::item::{self, Item};
+use crate::expression::{Expression, PRESENT};
+use crate::item::{self, Item, Page};
 use crate::keys::{Key, MEMBERS};
+use crate::outbox::Updated;
 use crate::tenant::Membership;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use jiff::Timestamp;
@@ -40,6 +41,17 @@ pub struct Member {
     turn: u64,
 }
 
+/// What became of saying whether one is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Here {
+    /// It is kept.
+    Kept,
+    /// They do not belong to the tenant any more.
+    NotAMember,
+}
+
+const LISTING: &str = "listing a tenant's people";
+
 /// Somebody who is given a conversation.
 #[derive(Debug, Clone)]
 pub(crate) struct Assignee {
@@ -59,18 +71,27 @@ impl MemberRecord {
 impl TenantStore {
     /// Everybody who belongs to the tenant now.
     pub async fn members(&self) -> Result<Vec<Member>, StoreError> {
-        const OPERATION: &str = "listing a tenant's people";
-        let items = self.partition(OPERATION, &Key::tenant(self.tenant).pk, MEMBERS).await?;
-        let listed: Result<Vec<MemberRecord>, _> =
-            items.into_iter().map(|item| item::record(OPERATION, item)).collect();
+        let items = self.partition(LISTING, &Key::tenant(self.tenant).pk, MEMBERS).await?;
+        self.listed_members(items).await
+    }
+
+    /// A page of them, in the order of their ids.
+    pub async fn members_page(&self, limit: i32, after: Option<&str>) -> Result<Page<Member>, StoreError> {
+        let page = self.partition_page(LISTING, &Key::tenant(self.tenant).pk, MEMBERS, limit, after).await?;
+        Ok(Page { items: self.listed_members(page.items).await?, next: page.next })
+    }
+
+    /// Those of the list who are members.
+    async fn listed_members(&self, items: Vec<Item>) -> Result<Vec<Member>, StoreError> {
+        let listed: Result<Vec<MemberRecord>, _> = items.into_iter().map(|item| item::record(LISTING, item)).collect();
         let mut listed: HashMap<UserId, MemberRecord> =
             listed?.into_iter().map(|record| (record.user.clone(), record)).collect();
         let keys: Vec<Key> = listed.keys().map(|user| Key::membership(user, self.tenant)).collect();
         let mut members = Vec::with_capacity(keys.len());
         // DynamoDB reads at most 100 items at once.
         for keys in keys.chunks(100) {
-            for item in self.store.batch_get(OPERATION, keys.to_vec()).await? {
-                let membership: Membership = item::record(OPERATION, item)?;
+            for item in self.store.batch_get(LISTING, keys.to_vec()).await? {
+                let membership: Membership = item::record(LISTING, item)?;
                 if let Some(MemberRecord { online, turn, .. }) = listed.remove(membership.user()) {
                     members.push(Member { membership, online, turn });
                 }
@@ -89,10 +110,15 @@ impl TenantStore {
     }
 
     /// Keeps whether a member is there.
-    pub async fn set_online(&self, membership: &Membership, online: bool) -> Result<(), StoreError> {
-        let user = membership.user();
-        let change = Expression::new().set("online", online).set("user", user).set("entity", "member").set("v", 1);
-        self.update("keeping whether a person is online", Key::member(self.tenant, user), change).await.map(|_| ())
+    ///
+    /// **Nobody comes back by it:** who was let go in the meantime is not in the list, and stays out of it.
+    pub async fn set_online(&self, membership: &Membership, online: bool) -> Result<Here, StoreError> {
+        let key = Key::member(self.tenant, membership.user());
+        let change = Expression::new().set("online", online).when(PRESENT);
+        Ok(match self.update("keeping whether a person is online", key, change).await? {
+            Updated::Done => Here::Kept,
+            Updated::Refused(_) => Here::NotAMember,
+        })
     }
 
     /// Whose turn it is, if the tenant wants conversations to be given to somebody and anybody is there.

@@ -9,7 +9,7 @@ use crate::contacts::ContactRecord;
 use crate::conversation::{Conversation, ConversationStatus};
 use crate::error::StoreError;
 use crate::expression::{ABSENT, Expression, NOT_MERGED, PRESENT};
-use crate::identity::{IdentityRecord, unbegun};
+use crate::identity::{Former, IdentityRecord, unbegun};
 use crate::inbound::{InboundBatch, NewMessage, Recorded};
 use crate::item;
 use crate::keys::{FORMERLY, INBOX_PK, INBOX_SK, Key, NUMBERS, SK, UNREAD_PK, UNREAD_SK, inbox_partition, inbox_sort};
@@ -78,18 +78,28 @@ impl TenantStore {
             }
             let known = self.identities(&before.iter().chain(&after).collect::<Vec<_>>()).await?;
             let of = |address: &Address| known.iter().find(|(known, _)| known == address).map(|(_, record)| record);
-            let holders = |addresses: &[Address], who: &Identities| -> Vec<ContactId> {
-                // The stronger identity first; it is never anybody else's.
-                let strength = |address: &&Address| u8::from(matches!(address, Address::Phone(_)));
-                let mut addresses: Vec<&Address> = addresses.iter().collect();
-                addresses.sort_by_key(strength);
-                let held = addresses.into_iter().filter_map(|address| Some((address, of(address)?)));
-                held.filter(|(address, record)| matches!(address, Address::Bsuid(_)) || record.may_be(who, at))
-                    .map(|(_, record)| record.contact)
+            let holders =
+                |addresses: &[Address], holder: &dyn Fn(&IdentityRecord) -> Option<ContactId>| -> Vec<ContactId> {
+                    // The stronger identity first; it is never anybody else's.
+                    let strength = |address: &&Address| u8::from(matches!(address, Address::Phone(_)));
+                    let mut addresses: Vec<&Address> = addresses.iter().collect();
+                    addresses.sort_by_key(strength);
+                    let held = addresses.into_iter().filter_map(|address| Some((address, of(address)?)));
+                    held.filter_map(|(address, record)| match address {
+                        Address::Bsuid(_) => Some(record.contact),
+                        Address::Phone(_) => holder(record),
+                    })
                     .collect()
+                };
+            let left = holders(&before, &|record| record.left_by(&moved.before, at));
+            // Whoever had it before that, and said nothing of leaving it, is somebody else.
+            let was_there = |record: &IdentityRecord| {
+                let is_mover = |left: &IdentityRecord| left.contact == record.contact || left.was_of(record.contact);
+                record.since.is_none_or(|since| since >= at) || before.iter().filter_map(of).any(is_mover)
             };
-            let same: Vec<ContactId> =
-                holders(&before, &moved.before).into_iter().chain(holders(&after, &moved.after)).collect();
+            let is_theirs = |record: &IdentityRecord| was_there(record) && record.may_be(&moved.after, at);
+            let taken = holders(&after, &|record| is_theirs(record).then_some(record.contact));
+            let same = [left, taken].concat();
             let contact = same.first().copied().unwrap_or_else(|| ContactId::of_first_message(line));
             if let Some(twin) = same.iter().find(|other| **other != contact) {
                 self.merge(contact, *twin, now).await?;
@@ -123,7 +133,8 @@ impl TenantStore {
         let (before, after) = (addresses(&moved.before), addresses(&moved.after));
         let mut writes = Vec::new();
         let link = |address: &Address, bsuid, since, until| {
-            let record = IdentityRecord { contact, bsuid, since, until };
+            let former = IdentityRecord::former(of(address), contact);
+            let record = IdentityRecord { contact, bsuid, since, until, former };
             let item = item::item(Key::identity(self.tenant, address), "identity", &record);
             IdentityRecord::unchanged(of(address)).into_put(self.table(), item)
         };
@@ -165,10 +176,17 @@ impl TenantStore {
                         writes.extend(releases);
                         true
                     }
-                    None => false,
+                    None => {
+                        if let Some(now_known) = other.after(contact, at) {
+                            let item = item::item(Key::identity(self.tenant, address), "identity", &now_known);
+                            writes.push(IdentityRecord::unchanged(Some(other)).into_put(self.table(), item));
+                        }
+                        false
+                    }
                 },
             };
-            if is_theirs && (held.is_none() || until.is_some()) {
+            let has_come_back = held.is_some_and(|held| held.since > Some(at));
+            if is_theirs && !has_come_back && (held.is_none() || until.is_some()) {
                 let until = until.max(held.and_then(|held| held.until));
                 let since = held.and_then(|held| held.since);
                 let bsuid = moved.before.bsuid.clone().or_else(|| held.and_then(|held| held.bsuid.clone()));
@@ -183,7 +201,10 @@ impl TenantStore {
             return Ok(writes);
         }
         let known = self.contact_record(contact).await?;
-        if known.as_ref().and_then(|known| known.moved_at).is_none_or(|last| last < at) {
+        if known.as_ref().and_then(|known| known.moved_at).is_some_and(|last| last >= at) {
+            // What is linked to it must not be left behind by a merge.
+            writes.push(Expression::new().when(PRESENT).when(NOT_MERGED).into_check(self.table(), key));
+        } else {
             let change = Expression::new()
                 .set("movedAt", at.as_millisecond())
                 .when(PRESENT)
@@ -276,10 +297,14 @@ impl TenantStore {
         for (address, record) in self.identities(&identities.iter().collect::<Vec<_>>()).await? {
             // Whoever has the phone is known by the id as well from now on, so that another id with it is somebody else.
             let bsuid = record.bsuid.clone().or_else(|| known_by.bsuid.clone().filter(|_| record.until.is_none()));
-            let is_news = record.contact == loser || (record.contact == survivor && bsuid != record.bsuid);
+            let now_of = |contact| if contact == loser { survivor } else { contact };
+            let contact = now_of(record.contact);
+            let former = record.former.map(|former| Former { contact: now_of(former.contact), ..former });
+            let is_news =
+                (contact, former) != (record.contact, record.former) || (contact == survivor && bsuid != record.bsuid);
             if is_news {
                 let unchanged = IdentityRecord::unchanged(Some(&record));
-                let link = IdentityRecord { contact: survivor, bsuid, ..record };
+                let link = IdentityRecord { contact, former, bsuid, ..record };
                 let item = item::item(Key::identity(self.tenant, &address), "identity", &link);
                 writes.push(unchanged.into_put(self.table(), item));
                 writes.push(self.known_by_write(survivor, &address));
@@ -291,9 +316,14 @@ impl TenantStore {
             if let Some(ends) = of(loser).await?.filter(|ends| ends.merged_into.is_none()) {
                 let known = KnownAs { survivor, identities: &known_by, customer: link.id };
                 writes.extend(self.fold(&known, goes_on, ends, &number, now));
-            } else if let Some(goes_on) = goes_on.filter(|goes_on| goes_on.customer_id != link.id) {
+            } else if let Some(goes_on) = goes_on.filter(|goes_on| {
+                let Identities { wa_id, bsuid, .. } = &goes_on.contact;
+                goes_on.customer_id != link.id || (wa_id, bsuid) != (&known_by.wa_id, &known_by.bsuid)
+            }) {
                 let change = Expression::new().add("rev", 1).set("updatedAt", now.as_millisecond());
-                let change = shown_as(change, link.id).when("#rev = :known").value(":known", goes_on.rev);
+                let change = now_known_by(shown_as(change, link.id), "contact.", &known_by)
+                    .when("#rev = :known")
+                    .value(":known", goes_on.rev);
                 writes.push(change.into_update(self.table(), Key::conversation(self.tenant, goes_on.id)));
             }
         }

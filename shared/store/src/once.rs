@@ -88,13 +88,13 @@ impl Store {
         item.map_or(Ok(None), |item| once.earlier(item))
     }
 
-    /// Notes a request whose effect is not in the table, after it happened. Such an effect must be one that
-    /// may happen twice: whoever vanishes in between has it again.
+    /// Notes a request whose effect is not in the table, or was there before, after it happened. Such an effect must
+    /// be one that may happen twice: whoever vanishes in between has it again.
     pub async fn remember(&self, once: &Once, effect: &impl Serialize) -> Result<(), StoreError> {
-        const OPERATION: &str = "noting a request";
-        match self.transact(OPERATION, vec![self.note(once, effect)]).await? {
+        match self.transact_once("noting a request", Vec::new(), Some(once), effect).await {
             // The same request was faster; its answer is as good.
-            Outcome::Done | Outcome::Refused(_) => Ok(()),
+            Ok(_) | Err(StoreError::Earlier { earlier: Earlier::Same(_) }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

@@ -226,7 +226,8 @@ impl TenantStore {
             .into_update(self.table(), Key::conversation(self.tenant, known.id))
     }
 
-    /// A conversation and its open outbound messages, oldest first: one strongly consistent query.
+    /// A conversation and its open outbound messages, oldest first: one strongly consistent query. In place of one
+    /// that was merged into another, the other, with the messages that are still to be sent in the one.
     pub async fn open_outbox(
         &self,
         conversation: ConversationId,
@@ -236,7 +237,12 @@ impl TenantStore {
         let mut items = self.partition(OPERATION, &pk, CONVERSATION_AND_OUTBOX).await?.into_iter();
         // The conversation's own sort key is the prefix itself and so comes first.
         let Some(first) = items.next() else { return Ok(None) };
-        let record: Conversation = item::record(OPERATION, first)?;
+        let mut record: Conversation = item::record(OPERATION, first)?;
+        // It says no more who the customer is.
+        if let Some(survivor) = record.merged_into {
+            let Some(survivor) = self.conversation(survivor).await? else { return Ok(None) };
+            record = survivor;
+        }
         let entries: Result<Vec<_>, StoreError> = items
             .map(|item| {
                 let entry: OutboxRecord = item::record(OPERATION, item)?;

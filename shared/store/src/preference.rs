@@ -29,7 +29,7 @@ impl TenantStore {
             if surprise > 1 {
                 pause(surprise).await;
             }
-            let person = self.person_aside(who, first, preference.at).await?;
+            let person = self.person(who, first, preference.at, None).await?;
             if let Some(twin) = person.twin {
                 self.merge_twins(person.contact, twin, now).await?;
                 continue;

@@ -2,11 +2,13 @@
 
 use crate::Store;
 use crate::TenantStore;
+use crate::api_keys::KnownKey;
 use crate::error::StoreError;
 use crate::expression::{ABSENT, Expression};
 use crate::item;
 use crate::keys::{Key, MEMBERS, NUMBERS, TENANTS, tenant_partition, user_partition, waba_partition};
 use crate::members::MemberRecord;
+use crate::numbers::quarantined;
 use crate::once::Once;
 use crate::transaction::Outcome;
 use jiff::Timestamp;
@@ -27,6 +29,11 @@ pub struct Route {
 }
 
 impl Route {
+    /// The route of a tenant's number, to be written.
+    pub(crate) fn of_number(tenant: TenantId, number: &Number) -> Self {
+        Self { tenant, waba_id: number.waba_id.clone(), app: number.app.clone() }
+    }
+
     /// The owner.
     pub const fn tenant(&self) -> TenantId {
         self.tenant
@@ -39,7 +46,8 @@ impl Route {
     }
 }
 
-/// A person's place in a tenant. Can only be had from [`Store::memberships`]; it opens the tenant's data.
+/// A place in a tenant: a person's, or that of a system of the tenant's own. Can only be had from
+/// [`Store::memberships`] and [`Store::member_of_key`]; it opens the tenant's data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Membership {
@@ -51,12 +59,29 @@ pub struct Membership {
 }
 
 impl Membership {
+    /// The place that a person is let into.
+    pub(crate) fn of_person(tenant: TenantId, new: &NewMember) -> Self {
+        let NewMember { user, role, email, name } = new.clone();
+        Self { tenant, user, role, email, name }
+    }
+
+    /// The place of whoever has shown this key. Nobody can be reached there.
+    pub(crate) fn of_key(tenant: TenantId, key: &KnownKey) -> Self {
+        let user = UserId::parse(key.id.to_string()).expect("an id of ours has no control characters");
+        Self { tenant, user, role: key.role, email: Personal::new(String::new()), name: key.name.clone() }
+    }
+
+    /// The same place with another role.
+    pub(crate) fn with_role(self, role: Role) -> Self {
+        Self { role, ..self }
+    }
+
     /// The tenant.
     pub const fn tenant(&self) -> TenantId {
         self.tenant
     }
 
-    /// The person.
+    /// The person; of a system, the id of its key.
     pub const fn user(&self) -> &UserId {
         &self.user
     }
@@ -66,7 +91,7 @@ impl Membership {
         self.role
     }
 
-    /// Where to reach them.
+    /// Where to reach them; empty for a system.
     pub const fn email(&self) -> &Personal<String> {
         &self.email
     }
@@ -91,7 +116,7 @@ pub struct Number {
     /// take from that ([`TenantStore::status_of`]).
     pub status: NumberStatus,
     /// The access token, encrypted for this tenant.
-    #[serde(with = "serde_bytes")]
+    #[serde(default, with = "serde_bytes")]
     pub encrypted_token: Vec<u8>,
     /// The number as people write it.
     #[serde(default)]
@@ -105,6 +130,7 @@ pub struct AccountNumber {
     /// Meta's id of the number.
     pub phone_number_id: PhoneNumberId,
     waba_id: WabaId,
+    status: NumberStatus,
     /// The number as people write it.
     #[serde(default)]
     pub display_phone_number: Option<String>,
@@ -117,8 +143,8 @@ pub struct NewTenant {
     pub id: TenantId,
     /// Its name.
     pub name: String,
-    /// Its first number. Graph has confirmed that it belongs to the account.
-    pub number: Number,
+    /// Its first number, if it has one yet. Graph has confirmed that it belongs to the account.
+    pub number: Option<Number>,
     /// Its people; at most 45, because a transaction holds 100 writes.
     pub members: Vec<NewMember>,
     /// What it has decided.
@@ -145,6 +171,8 @@ pub enum Registered {
     Done,
     /// The number already has an owner. Nothing was written.
     NumberTaken,
+    /// Another tenant gave the number back lately; nobody gets it until then. Nothing was written.
+    NumberQuarantined(Timestamp),
 }
 
 #[derive(Serialize)]
@@ -156,9 +184,14 @@ struct TenantRecord<'a> {
     created_at: Timestamp,
 }
 
+#[derive(Deserialize)]
+struct TenantName {
+    name: String,
+}
+
 #[derive(Serialize, Deserialize)]
-struct WabaRecord {
-    tenant: TenantId,
+pub(crate) struct WabaRecord {
+    pub(crate) tenant: TenantId,
 }
 
 impl Store {
@@ -177,7 +210,8 @@ impl Store {
             let WabaRecord { tenant } = item::record(OPERATION, item)?;
             for item in self.partition(OPERATION, &tenant_partition(tenant), NUMBERS).await? {
                 let number: AccountNumber = item::record(OPERATION, item)?;
-                numbers.extend((number.waba_id == *waba).then_some(number));
+                let is_in_it = number.waba_id == *waba && number.status != NumberStatus::Disconnected;
+                numbers.extend(is_in_it.then_some(number));
             }
         }
         Ok(numbers)
@@ -190,7 +224,8 @@ impl Store {
         items.into_iter().map(|item| item::record(OPERATION, item)).collect()
     }
 
-    /// Registers a tenant with its number, its route and its people, in one transaction.
+    /// Registers a tenant with its people and, if it has one, its number and the number's route, in one
+    /// transaction.
     ///
     /// **A number has one owner** by the route, put only if absent.
     pub async fn register(&self, new: &NewTenant, now: Timestamp) -> Result<Registered, StoreError> {
@@ -206,41 +241,39 @@ impl Store {
         now: Timestamp,
     ) -> Result<Registered, StoreError> {
         let NewTenant { id, name, number, members, policy } = new;
-        let route = Route { tenant: *id, waba_id: number.waba_id.clone(), app: number.app.clone() };
-        let absent = || Expression::new().when(ABSENT);
-        let put = |item| absent().into_put(&self.table, item);
-        let mut writes = vec![
-            put(item::item(Key::route(&number.phone_number_id), "route", &route)),
-            put(item::item(Key::tenant(*id), "tenant", &TenantRecord { id: *id, name, created_at: now })),
-            put(item::item(Key::number(*id, &number.phone_number_id), "number", number)),
-            put(item::item(Key::waba(&number.waba_id, *id), "waba", &WabaRecord { tenant: *id })),
-            put(item::item(Key::policy(*id), "policy", policy)),
-        ];
+        let put = |item| Expression::new().when(ABSENT).into_put(&self.table, item);
+        let mut writes = number.as_ref().map(|number| self.open(*id).number_writes(number, now)).unwrap_or_default();
+        writes.push(put(item::item(Key::tenant(*id), "tenant", &TenantRecord { id: *id, name, created_at: now })));
+        writes.push(put(item::item(Key::policy(*id), "policy", policy)));
         for member in members {
-            let membership = Membership {
-                tenant: *id,
-                user: member.user.clone(),
-                role: member.role,
-                email: member.email.clone(),
-                name: member.name.clone(),
-            };
+            let membership = Membership::of_person(*id, member);
             writes.push(put(item::item(Key::membership(&member.user, *id), "membership", &membership)));
             writes.push(put(MemberRecord::new_item(*id, &member.user)));
         }
         Ok(match self.transact_once("registering a tenant", writes, once, effect).await? {
             Outcome::Done => Registered::Done,
-            Outcome::Refused(_) => Registered::NumberTaken,
+            Outcome::Refused(verdicts) => match quarantined(&verdicts) {
+                Some(until) if number.is_some() => Registered::NumberQuarantined(until),
+                _ => Registered::NumberTaken,
+            },
         })
     }
 }
 
 impl TenantStore {
-    /// One of the tenant's numbers.
+    /// What the tenant is called.
+    pub async fn name(&self) -> Result<String, StoreError> {
+        const OPERATION: &str = "reading a tenant";
+        let found = self.get(OPERATION, Key::tenant(self.tenant)).await?;
+        let found: Option<TenantName> = found.map(|item| item::record(OPERATION, item)).transpose()?;
+        Ok(found.map(|found| found.name).unwrap_or_default())
+    }
+
+    /// One of the tenant's numbers; not one that it gave back.
     pub async fn number(&self, number: &PhoneNumberId) -> Result<Option<Number>, StoreError> {
         const OPERATION: &str = "reading a number";
-        self.get(OPERATION, Key::number(self.tenant, number))
-            .await?
-            .map(|item| item::record(OPERATION, item))
-            .transpose()
+        let found = self.get(OPERATION, Key::number(self.tenant, number)).await?;
+        let found: Option<Number> = found.map(|item| item::record(OPERATION, item)).transpose()?;
+        Ok(found.filter(|number| number.status != NumberStatus::Disconnected))
     }
 }

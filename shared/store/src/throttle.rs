@@ -30,8 +30,9 @@ impl TenantStore {
             let bucket = if seems_full {
                 Expression::new()
                     .set(FULL_AT, now.as_microsecond() + cost)
-                    .when("attribute_not_exists(#fullAt) OR #fullAt < :now")
+                    .when("attribute_not_exists(#fullAt) OR #fullAt < :now OR #fullAt > :credible")
                     .value(":now", now.as_microsecond())
+                    .value(":credible", rate.credible(now).as_microsecond())
             } else {
                 Expression::new()
                     .add(FULL_AT, cost)
@@ -42,7 +43,7 @@ impl TenantStore {
             let Updated::Refused(item) = self.update(OPERATION, Key::bucket(self.tenant), bucket).await? else {
                 return Ok(Taken::Granted);
             };
-            let full_at = full_at(&item).filter(|full_at| *full_at >= now);
+            let full_at = full_at(&item).filter(|full_at| (now..=rate.credible(now)).contains(full_at));
             match full_at {
                 Some(full_at) if full_at > rate.latest(tokens, now) => {
                     return Ok(Taken::NotBefore(rate.ready(tokens, full_at)));

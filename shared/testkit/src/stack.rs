@@ -219,6 +219,11 @@ impl Stack {
         send(http().patch(self.api(path)).bearer_auth(token).json(body)).await
     }
 
+    /// Takes something away through the API as whoever holds the token.
+    pub async fn delete(&self, token: &str, path: &str) -> Answer {
+        send(http().delete(self.api(path)).bearer_auth(token)).await
+    }
+
     /// The URL of a path below `/api/whatsapp`.
     pub fn api(&self, path: &str) -> String {
         format!("{}/api/whatsapp{path}", self.api_url)

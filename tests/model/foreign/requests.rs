@@ -8,20 +8,23 @@ use crate::how_many;
 use api::auth::TokenVerifier;
 use api::cursor::CursorKey;
 use api::throttle::Throttle;
+use api::user_pool::UserPool;
 use api::{Api, router};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::RsaKeyPair;
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::Request;
+use axum::extract::Path;
+use axum::http::{Request, StatusCode};
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rand::RngExt;
 use rand::rngs::StdRng;
-use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId, TenantId};
+use recado_domain::ids::{ApiKeyId, ContactId, ConversationId, CustomerId, MessageId, TenantId};
 use recado_domain::throttle::Rate;
 use recado_ingest::Replay;
+use recado_platform::apps::MetaApps;
 use recado_platform::bucket::Bucket;
 use recado_platform::intake::IntakeBucket;
 use recado_platform::queue::Queue;
@@ -50,7 +53,8 @@ struct Route {
 impl Route {
     /// Whether it goes on where a cursor says.
     fn is_list(&self) -> bool {
-        let lists = ["/conversations", "/messages", "/webhook-logs", "/parked", "/conversations/{id}/media"];
+        let lists =
+            ["/conversations", "/messages", "/conversations/{id}/media", "/webhook-logs", "/parked", "/users", "/api-keys"];
         self.method == "GET" && lists.iter().any(|list| self.path.ends_with(list))
     }
 }
@@ -65,6 +69,10 @@ const fn post(path: &'static str, id: &'static str, body: &'static [(&'static st
 
 const fn patch(path: &'static str, id: &'static str, body: &'static [(&'static str, &'static str)]) -> Route {
     Route { method: "PATCH", path, id, body: Some(body), is_deployments: false }
+}
+
+const fn delete(path: &'static str, id: &'static str) -> Route {
+    Route { method: "DELETE", path, id, body: None, is_deployments: false }
 }
 
 const fn of_deployment(route: Route) -> Route {
@@ -89,7 +97,18 @@ const EDITING: &[(&str, &str)] = &[
     ("tenantId", "tenant"),
 ];
 const READING: &[(&str, &str)] = &[("cursor", "cursor"), ("tenantId", "tenant"), ("id", "conversation")];
+const INVITING: &[(&str, &str)] = &[("userId", "user"), ("id", "user"), ("tenantId", "tenant")];
+const GIVING: &[(&str, &str)] = &[("id", "user"), ("tenantId", "tenant")];
+const KEYING: &[(&str, &str)] = &[("tenantId", "tenant"), ("createdById", "user"), ("id", "key")];
 const BEING: &[(&str, &str)] = &[("userId", "user"), ("tenantId", "tenant")];
+
+const CONNECTING: &[(&str, &str)] =
+    &[("phoneNumberId", "number"), ("wabaId", "waba"), ("appId", "app"), ("tenantId", "tenant")];
+const DECIDING: &[(&str, &str)] = &[("tenantId", "tenant"), ("phoneNumberId", "number")];
+const TESTING: &[(&str, &str)] = &[("phoneNumberId", "number"), ("tenantId", "tenant")];
+const MESSAGING: &[(&str, &str)] = &[("to", "phone"), ("phoneNumberId", "number"), ("tenantId", "tenant")];
+const ADDING_APP: &[(&str, &str)] = &[("id", "app"), ("tenantId", "tenant")];
+const ROTATING: &[(&str, &str)] = &[("tenantId", "tenant"), ("id", "app")];
 
 /// Every route of the API. One that is missing here fails [`every_route_is_tried`].
 const ROUTES: &[Route] = &[
@@ -113,7 +132,26 @@ const ROUTES: &[Route] = &[
     get("/me", ""),
     patch("/me", "", BEING),
     get("/users", ""),
+    post("/users", "", INVITING),
+    patch("/users/{id}", "user", GIVING),
+    delete("/users/{id}", "user"),
+    get("/api-keys", ""),
+    post("/api-keys", "", KEYING),
+    delete("/api-keys/{id}", "key"),
     of_deployment(post("/tenants", "", REGISTERING)),
+    get("/config", ""),
+    post("/config", "", CONNECTING),
+    patch("/config", "", DECIDING),
+    delete("/config", ""),
+    post("/config/test", "", TESTING),
+    post("/config/test-message", "", MESSAGING),
+    get("/config/guide", ""),
+    get("/status", ""),
+    get("/config/apps", ""),
+    post("/config/apps", "", ADDING_APP),
+    post("/config/apps/{id}/secret", "app", ROTATING),
+    delete("/config/apps/{id}/previous-secret", "app"),
+    delete("/config/apps/{id}", "app"),
     get("/webhook-logs", ""),
     get("/webhook-logs/{id}", "event"),
     post("/webhook-logs/{id}/replay", "event", &[]),
@@ -170,18 +208,38 @@ struct Attempt {
     foreign: BTreeSet<String>,
 }
 
-fn api(town: &Town, keys: &JwkSet) -> Api {
+/// A Meta that lists every number of the town under its own account, whoever asks with whatever token. So nothing
+/// but the hub itself keeps the tenants apart.
+async fn careless_meta() -> String {
+    let listed = async |Path((_, waba)): Path<(String, String)>| {
+        let place = waba.strip_prefix("20987654").and_then(|rest| rest.strip_suffix("0002"));
+        let numbers = place.map(|place| json!({"id": format!("10987654{place}0001")})).into_iter();
+        axum::Json(json!({"data": numbers.collect::<Vec<_>>()}))
+    };
+    let refused = async || (StatusCode::BAD_REQUEST, axum::Json(json!({"error": {"code": 100, "message": "no"}})));
+    let meta = Router::new().route("/{version}/{waba}/phone_numbers", axum::routing::get(listed)).fallback(refused);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, meta).await.unwrap() });
+    url
+}
+
+fn api(town: &Town, keys: &JwkSet, meta: &str) -> Api {
     let config = town.hub.config();
     let queue = |name: &str| Queue::new(aws_sdk_sqs::Client::new(config), format!("http://aws.invalid/0/{name}"));
     Api {
         store: town.hub.store.clone(),
         vault: Vault::new(aws_sdk_kms::Client::new(config), "key".to_owned(), town.hub.clock()),
         bucket: Bucket::new(config, "media".to_owned()),
-        graph: Graph::new("http://127.0.0.1:9", "v26.0").unwrap(),
+        graph: Graph::new(meta, "v26.0").unwrap(),
+        apps: MetaApps::new(aws_sdk_secretsmanager::Client::new(config), "apps".to_owned(), "tenant-apps".to_owned()),
+        deployment_number: None,
+        public_url: "https://hub.example".to_owned(),
         tokens: TokenVerifier::new("us-east-1", "pool", "client", Some("http://cognito.invalid"))
             .unwrap()
             .with_keys(keys),
         throttle: Throttle::new(Rate::per_second(1_000_000)),
+        user_pool: UserPool::new(aws_sdk_cognitoidentityprovider::Client::new(config), "pool"),
         cursor_key: Arc::new(CursorKey::new("a test's key")),
         replay: Replay {
             store: town.hub.store.clone(),
@@ -204,11 +262,23 @@ impl Desk {
         let mut jwk = Jwk::from_encoding_key(&key, Algorithm::RS256).unwrap();
         jwk.common.key_id = Some("key".to_owned());
         let town = Town::new(tenants).await;
-        let router = router(api(&town, &JwkSet { keys: vec![jwk] }));
+        let router = router(api(&town, &JwkSet { keys: vec![jwk] }, &careless_meta().await));
         let mut desk = Self { town, router, key };
+        desk.register_apps().await;
         desk.enter_customers().await;
+        desk.make_keys().await;
         desk.collect_cursors().await;
         desk
+    }
+
+    /// Lets every tenant have a Meta app of its own.
+    async fn register_apps(&self) {
+        for place in 0..self.town.tenants.len() {
+            let app = json!({"id": self.town.tenants[place].ids["app"][0], "appSecret": format!("secreto-{place:02}")});
+            let token = self.token_of(place, 0);
+            let (status, body) = self.ask("POST", "/config/apps", Some(&token), None, Some(&app)).await;
+            assert_eq!(status, 201, "an app of tenant {place}: {body}");
+        }
     }
 
     /// Lets every tenant have customers.
@@ -229,6 +299,27 @@ impl Desk {
         self.town.look_anew().await;
     }
 
+    /// Lets every tenant have API keys: two with which it asks, and two that it may revoke.
+    async fn make_keys(&mut self) {
+        for place in 0..self.town.tenants.len() {
+            let token = self.token_of(place, 0);
+            let mut made = Vec::new();
+            for role in ["agent", "admin", "agent", "viewer"] {
+                let new = json!({"name": "X", "role": role});
+                let (status, body) = self.ask("POST", "/api-keys", Some(&token), None, Some(&new)).await;
+                assert_eq!(status, 201, "a key of tenant {place}: {body}");
+                made.push(serde_json::from_str::<Value>(&body).unwrap());
+            }
+            let all = |field: &str, made: &[Value]| {
+                made.iter().map(|made| made[field].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+            };
+            let ids = &mut self.town.tenants[place].ids;
+            ids.insert("key itself", all("key", &made[..2]));
+            ids.insert("key", all("id", &made[2..]));
+        }
+        self.town.look_anew().await;
+    }
+
     /// Lets every tenant ask for the first page of each of its lists, so that there are cursors to steal.
     async fn collect_cursors(&mut self) {
         for place in 0..self.town.tenants.len() {
@@ -238,7 +329,8 @@ impl Desk {
             let contact = &self.town.tenants[place].ids["contact"][0];
             let of_one =
                 [format!("/conversations/{first}/messages?limit=1"), format!("/messages?limit=1&contactId={contact}")];
-            let of_all = ["/conversations", "/webhook-logs", "/parked"].map(|list| format!("{list}?limit=1"));
+            let of_all = ["/conversations", "/webhook-logs", "/parked", "/users", "/api-keys"];
+            let of_all = of_all.map(|list| format!("{list}?limit=1"));
             let unread = "/conversations?filter=unread&limit=1".to_owned();
             for list in of_one.into_iter().chain(of_all).chain([unread]) {
                 let (status, body) = self.ask("GET", &list, Some(&token), None, None).await;
@@ -305,8 +397,19 @@ impl Desk {
             let (mut path, mut path_of_nothing) = (route.path.to_owned(), None);
             if route.path.contains("{id}") {
                 // Mostly an id of the right kind, sometimes of another one.
-                let kinds =
-                    ["conversation", "message", "event", "contact", "customer", "tenant", "user", "number", "client"];
+                let kinds = [
+                    "conversation",
+                    "message",
+                    "event",
+                    "contact",
+                    "customer",
+                    "tenant",
+                    "user",
+                    "number",
+                    "client",
+                    "key",
+                    "app",
+                ];
                 let kind = if random.random_bool(0.8) { route.id } else { kinds[random.random_range(0..kinds.len())] };
                 let (id, is_foreign) = pick(kind, random);
                 path = route.path.replace("{id}", &id);
@@ -346,7 +449,11 @@ impl Desk {
             if foreign.is_empty() {
                 continue;
             }
-            let token = self.token_of(attacker, random.random_range(0..3));
+            // One of its people, or one of its systems.
+            let token = match random.random_range(0..5) {
+                person @ 0..3 => self.token_of(attacker, person),
+                system => own.ids["key itself"][system - 3].clone(),
+            };
             return Attempt {
                 route,
                 token,
@@ -381,6 +488,13 @@ impl Desk {
         } else {
             assert!(status < 500, "expected no failure of ours: {}", told());
         }
+        // Several tenants may have one app. It is given back, so that its id is a foreign one again.
+        let taken = body.as_ref().and_then(|body| body["id"].as_str()).filter(|id| foreign.contains(*id));
+        if let Some(app) = taken.filter(|_| (route.path, status) == ("/config/apps", 201)) {
+            let admin = self.token_of(attacker, 0);
+            let (gone, answer) = self.ask("DELETE", &format!("/config/apps/{app}"), Some(&admin), None, None).await;
+            assert_eq!(gone, 200, "giving the app back: {answer}");
+        }
         if let Some(nothing) = path_of_nothing {
             assert_eq!(
                 (status, &answer),
@@ -397,7 +511,7 @@ impl Desk {
         let ids = other
             .ids
             .iter()
-            .filter(|(of, _)| !matches!(**of, "client" | "group" | "template"))
+            .filter(|(of, _)| !matches!(**of, "client" | "group" | "template" | "app"))
             .flat_map(|(_, ids)| ids);
         for id in ids.filter(|id| !foreign.contains(*id)) {
             assert!(!answer.contains(id.as_str()), "the id {id} came back: {}", told());
@@ -428,6 +542,31 @@ fn base_of(fields: &[(&str, &str)], random: &mut StdRng) -> Value {
         let status = ["OPEN", "CLOSED", "ARCHIVED"][random.random_range(0..3)];
         return json!({"status": status, "labels": ["x"], "read": {"upTo": of_nothing("message", random)}});
     }
+    if fields == INVITING {
+        return json!({"email": "x@y.example", "name": "X", "role": "agent"});
+    }
+    if fields == GIVING {
+        // Not an administrator, so that each tenant keeps its own.
+        return json!({"role": if random.random_bool(0.5) { "agent" } else { "viewer" }});
+    }
+    if fields == KEYING {
+        return json!({"name": "X", "role": "agent"});
+    }
+    if fields == CONNECTING {
+        return json!({"phoneNumberId": "1", "wabaId": "2", "accessToken": "t"});
+    }
+    if fields == MESSAGING {
+        return json!({"to": "11 5555-1234"});
+    }
+    if fields == DECIDING {
+        return json!({"policy": {"autoMarkRead": random.random_bool(0.5)}});
+    }
+    if fields == ADDING_APP {
+        return json!({"id": "1", "appSecret": "s"});
+    }
+    if fields == ROTATING {
+        return json!({"appSecret": "s"});
+    }
     if fields == BEING {
         return json!({"online": random.random_bool(0.5)});
     }
@@ -446,6 +585,7 @@ fn of_nothing(kind: &str, random: &mut StdRng) -> String {
         "message" => MessageId::from_bits(bits).to_string(),
         "contact" => ContactId::from_bits(bits).to_string(),
         "customer" => CustomerId::from_bits(bits).to_string(),
+        "key" => ApiKeyId::from_bits(bits).to_string(),
         "tenant" => TenantId::from_bits(bits).to_string(),
         "event" => format!("{:013}-{bits:032x}", 1_795_171_200_000_u64),
         _ => format!("{bits}"),
@@ -454,7 +594,7 @@ fn of_nothing(kind: &str, random: &mut StdRng) -> String {
 
 #[test]
 fn no_request_reaches_another_tenant_whatever_ids_it_names() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let attempts = how_many("RECADO_MODEL_ATTEMPTS", 5_000) as usize;
         let mut desk = Desk::new(TENANTS).await;
@@ -482,10 +622,38 @@ fn no_request_reaches_another_tenant_whatever_ids_it_names() {
     });
 }
 
+/// Whose key it is stands in the key, where its holder can write something else.
+#[test]
+fn a_key_that_names_another_tenant_opens_nothing() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let desk = Desk::new(2).await;
+        let [own, other] = [0, 1].map(|place: usize| desk.town.tenants[place].ids["key itself"][1].clone());
+        let asked = async |key: &str| desk.ask("GET", "/me", Some(key), None, None).await.0;
+        assert_eq!(asked(&own).await, 200, "a key as it was given");
+        // `rk_`, the two names of 26 characters each, `_`, and the secret.
+        let (own_place, own_secret) = own["rk_".len()..].split_once('_').unwrap();
+        let (other_place, _) = other["rk_".len()..].split_once('_').unwrap();
+        let (tenant, id) = own_place.split_at(26);
+        let (other_tenant, other_id) = other_place.split_at(26);
+        for (place, what) in [
+            (format!("{other_tenant}{id}"), "the other's name"),
+            (format!("{tenant}{other_id}"), "the name of the other's key"),
+            (other_place.to_owned(), "both"),
+        ] {
+            assert_eq!(
+                asked(&format!("rk_{place}_{own_secret}")).await,
+                401,
+                "a key with {what} on it, and its own secret"
+            );
+        }
+    });
+}
+
 /// The router says in its debug text which paths it has, and by its answers which methods.
 #[test]
 fn every_route_is_tried() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let desk = Desk::new(2).await;
         let told = format!("{:?}", desk.router);

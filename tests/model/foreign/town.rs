@@ -153,6 +153,7 @@ async fn furnish(hub: &Hub, place: usize, tenant: Tenant) -> Citizen {
         ("tenant", vec![tenant.id.to_string()]),
         ("number", vec![tenant.number.clone()]),
         ("waba", vec![tenant.waba.clone()]),
+        ("app", vec![format!("6700{place:02}")]),
         ("display", vec![format!("54911500{place:02}000")]),
         ("phone", vec![format!("54911555{place:02}001"), format!("54911555{place:02}002")]),
         ("bsuid", vec![format!("AR.3000{place:02}1"), format!("AR.3000{place:02}2")]),

@@ -1,7 +1,8 @@
 //! AWS in this process: what the SDK's clients send is answered here, without a socket.
 //!
-//! DynamoDB is an embedded one. Of SQS, S3 and Secrets Manager there is what the handlers ask of them:
-//! queues that take batches and are emptied by the test, objects that are put and got, one secret.
+//! DynamoDB is an embedded one. Of SQS, S3, KMS and Secrets Manager there is what the handlers ask of them:
+//! queues that take batches and are emptied by the test, objects that are put and got, a key that turns bytes
+//! around, one secret that stays and one that is changed; and of Cognito, that whoever is invited is new.
 
 mod dynamo;
 mod faults;
@@ -18,6 +19,7 @@ use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::primitives::SdkBody;
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use data_encoding::BASE64;
 use recado_platform::aws::SdkConfig;
 use recado_testkit::aws::client_config;
 use serde_json::{Value, json};
@@ -35,6 +37,8 @@ pub(crate) struct Wire(Arc<Inside>);
 struct Inside {
     table: Table,
     secret: String,
+    /// The versions of the tenants' apps, and which one is the current one.
+    tenant_apps: Mutex<(Vec<String>, usize)>,
     faults: Mutex<Faults>,
     queues: Mutex<BTreeMap<String, Vec<String>>>,
     objects: Mutex<BTreeMap<String, Vec<u8>>>,
@@ -62,6 +66,7 @@ impl Wire {
         Self(Arc::new(Inside {
             table: Table::of_the_template(TABLE),
             secret: secret.to_string(),
+            tenant_apps: Mutex::new((vec!["{}".to_owned()], 0)),
             faults: Mutex::new(Faults::none()),
             queues: Mutex::default(),
             objects: Mutex::default(),
@@ -104,9 +109,9 @@ impl Wire {
         match target.split_once('.') {
             Some(("DynamoDB_20120810", operation)) => self.dynamo(operation, &body),
             Some(("AmazonSQS", "SendMessageBatch")) => Ok(self.send(&body)),
-            Some(("secretsmanager", "GetSecretValue")) => {
-                Ok(response(200, json!({"SecretString": self.0.secret}).to_string()))
-            }
+            Some(("secretsmanager", operation)) => Ok(self.secret(operation, &body)),
+            Some(("TrentService", operation)) => Ok(turned_around(operation, &body)),
+            Some(("AWSCognitoIdentityProviderService", "AdminCreateUser")) => Ok(invited(&body)),
             Some(_) => panic!("nobody answers {target}"),
             None => Ok(self.object(&method, &uri, body)),
         }
@@ -135,6 +140,29 @@ impl Wire {
         response(200, json!({"Successful": taken, "Failed": []}).to_string())
     }
 
+    fn secret(&self, operation: &str, body: &[u8]) -> HttpResponse {
+        let asked: Value = serde_json::from_slice(body).unwrap();
+        let (versions, current) = &mut *self.0.tenant_apps.lock().unwrap();
+        let place = |name: &str| asked[name].as_str().unwrap().parse::<usize>().unwrap();
+        let answer = match (operation, asked["SecretId"].as_str().unwrap()) {
+            ("GetSecretValue", "tenant-apps") => {
+                json!({"SecretString": versions[*current], "VersionId": current.to_string()})
+            }
+            ("GetSecretValue", _) => json!({"SecretString": self.0.secret, "VersionId": "0"}),
+            ("PutSecretValue", "tenant-apps") => {
+                versions.push(asked["SecretString"].as_str().unwrap().to_owned());
+                json!({"VersionId": (versions.len() - 1).to_string()})
+            }
+            ("UpdateSecretVersionStage", "tenant-apps") => {
+                assert_eq!(place("RemoveFromVersionId"), *current, "nobody else changes it here");
+                *current = place("MoveToVersionId");
+                json!({})
+            }
+            other => panic!("nobody answers {other:?}"),
+        };
+        response(200, answer.to_string())
+    }
+
     fn object(&self, method: &str, uri: &str, body: Vec<u8>) -> HttpResponse {
         let key = uri.split('?').next().unwrap_or_default().to_owned();
         let mut objects = self.0.objects.lock().unwrap();
@@ -152,11 +180,35 @@ impl Wire {
     }
 }
 
+/// Somebody whom nobody has invited before.
+fn invited(body: &[u8]) -> HttpResponse {
+    let asked: Value = serde_json::from_slice(body).unwrap();
+    let name = asked["Username"].as_str().unwrap();
+    let subject = json!({"Name": "sub", "Value": format!("subject-of-{name}")});
+    response(200, json!({"User": {"Username": name, "Attributes": [subject]}}).to_string())
+}
+
 impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let wire = self.clone();
         HttpConnectorFuture::new(async move { wire.answer(request).await })
     }
+}
+
+/// What the key makes of a text, and what it was before.
+fn turned_around(operation: &str, body: &[u8]) -> HttpResponse {
+    let asked: Value = serde_json::from_slice(body).unwrap();
+    let turn = |name: &str| {
+        let mut bytes = BASE64.decode(asked[name].as_str().unwrap().as_bytes()).unwrap();
+        bytes.reverse();
+        BASE64.encode(&bytes)
+    };
+    let answer = match operation {
+        "Encrypt" => json!({"CiphertextBlob": turn("Plaintext")}),
+        "Decrypt" => json!({"Plaintext": turn("CiphertextBlob")}),
+        other => panic!("nobody answers {other}"),
+    };
+    response(200, answer.to_string())
 }
 
 fn response(status: u16, body: impl Into<Vec<u8>>) -> HttpResponse {

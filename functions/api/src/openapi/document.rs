@@ -51,7 +51,12 @@ impl Operations for Document {
         let path = format!("{below}{}", P::path());
         let mut schemas = Vec::new();
         P::schemas(&mut schemas);
-        self.schemas.extend(schemas.into_iter().map(|(name, schema)| (name, json!(schema))));
+        for (name, schema) in schemas {
+            let schema = json!(schema);
+            let is_one = self.schemas.get(&name).is_none_or(|former| *former == schema);
+            assert!(is_one, "two types are called {name} in the document: give one another name, `#[schema(as = …)]`");
+            self.schemas.insert(name, schema);
+        }
         for method in P::methods() {
             let method = json!(method).as_str().unwrap_or_default().to_owned();
             let operation = Described { is_post: method == "post", path: &path, operation: json!(P::operation()) };

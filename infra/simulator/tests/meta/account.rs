@@ -96,6 +96,14 @@ async fn a_token_tells_what_it_is_good_for() {
     let versioned = sim.graph("GET", "debug_token?input_token=token", Value::Null).await;
     assert_eq!(versioned.body["data"]["is_valid"], true);
 
+    sim.put("apps", json!({"app_id": "77", "secret": "app-secret"})).await;
+    let as_app =
+        async |token: &str| sim.graph_as(token, "GET", "/debug_token?input_token=token", Value::Null).await.status;
+    assert_eq!(
+        (as_app("77|app-secret").await, as_app("77|another").await, as_app("78|app-secret").await),
+        (200, 401, 401)
+    );
+
     sim.put("tokens", json!({"token": "token", "cannot_manage": true})).await;
     let refused = sim.graph("GET", &format!("{WABA}/message_templates"), Value::Null).await;
     assert_eq!((refused.status, refused.code()), (403, 200));

@@ -1,7 +1,7 @@
 //! Meta's part: what customers do is posted until it is taken, and what was sent gets its statuses.
 
 use super::Driver;
-use crate::chaos::plan::{File, body, entry};
+use crate::chaos::plan::{AGAINST_TIME, File, body, entry};
 use crate::lab::Occupant;
 use data_encoding::BASE64;
 use futures_util::future::join_all;
@@ -77,7 +77,7 @@ impl Driver {
     }
 
     /// Meta's part: what it has taken gets its statuses, at once, in any order, some of them twice, and
-    /// half of them without our key.
+    /// with times that say the opposite.
     pub(super) async fn report_statuses(&self) {
         let webhook = self.webhook().await;
         for occupant in &self.occupants {
@@ -88,10 +88,9 @@ impl Driver {
                 }
                 let mut random = self.random(wamid.bytes().map(u64::from).sum());
                 let at = self.lab.now().as_second();
-                let mut statuses: Vec<Value> = ["sent", "delivered", "read", "read", "sent"]
-                    .iter()
-                    .map(|status| json!({"id": wamid, "status": status, "timestamp": at.to_string()}))
-                    .collect();
+                let told = |(after, status): (i64, &str)| json!({"id": wamid, "status": status, "timestamp": (at + after).to_string()});
+                let mut statuses: Vec<Value> = (0..).zip(AGAINST_TIME).map(told).collect();
+                statuses.extend_from_within(..2);
                 // An answer that was lost can only be told by the key, which Meta always sends back.
                 for status in &mut statuses {
                     status["biz_opaque_callback_data"] = sent["request"]["biz_opaque_callback_data"].clone();

@@ -38,7 +38,7 @@ use std::time::Duration;
 const GIVE_UP: u32 = 40;
 
 /// How long a queue message stays hidden from others, in seconds.
-const VISIBILITY: &str = "2";
+const VISIBILITY: &str = "6";
 
 /// The test's time runs so much faster, so that leases and waits of a minute pass.
 pub(super) const PACE: u32 = 20;
@@ -115,11 +115,11 @@ impl Driver {
     /// Runs every worker until it is over. There are several instances of each.
     pub(super) async fn work(&self) {
         let now = || self.lab.now();
-        let inbound = (0..4).map(|who| async move {
+        let inbound = (0..10).map(|who| async move {
             let worker = Inbound::new(self.store(), self.archive(), self.clock());
             self.poll(&self.queues.messages, who, async |event| worker.handle(event).await).await;
         });
-        let status = (10..13).map(|who| async move {
+        let status = (10..16).map(|who| async move {
             let worker = Status::new(self.store(), self.archive(), self.clock());
             self.poll(&self.queues.statuses, who, async |event| worker.handle(event).await).await;
         });

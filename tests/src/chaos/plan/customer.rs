@@ -68,6 +68,9 @@ pub(in crate::chaos) enum Change {
 const ECHO: i64 = 6;
 const MOVE: i64 = 10;
 
+/// Statuses whose times go backwards: a message is what it got furthest to, whatever is said of it later.
+pub(in crate::chaos) const AGAINST_TIME: [&str; 4] = ["read", "delivered", "failed", "sent"];
+
 impl Text {
     /// What it says in the end, what stands on it, and whether it was deleted.
     pub(in crate::chaos) fn end(&self) -> (Option<&str>, Option<&str>, bool) {
@@ -136,7 +139,7 @@ impl Customer {
             _ => (Some(phone), None),
         };
         let former = format!("54911{:08}", 80_000_000 + number);
-        let moves = (wa_id.is_some() && bsuid.is_none() && random.random_bool(0.3)).then_some((former, 3));
+        let moves = (wa_id.is_some() && bsuid.is_none() && random.random_bool(0.6)).then_some((former, 3));
         let tenant = random.random_range(0..tenants);
         Self { tenant, wa_id, bsuid, moves, texts: Vec::new(), replies: Vec::new() }
     }
@@ -189,7 +192,7 @@ impl Customer {
                     "text": {"body": echo.body}});
                 tell("smb_message_echoes", "message_echoes", message(echo.wamid.clone(), ECHO, content));
                 // Nobody gave Meta a key of ours: only the wamid says what they are about.
-                for (after, status) in (ECHO..).zip(["sent", "delivered", "read"]) {
+                for (after, status) in (ECHO..).zip(AGAINST_TIME) {
                     let status = json!({"status": status, "recipient_id": self.wa_id_at(place)});
                     tell("messages", "statuses", message(echo.wamid.clone(), after, status));
                 }
@@ -211,6 +214,12 @@ impl Customer {
             Some((former, after)) if place <= *after => Some(former),
             _ => self.wa_id.as_deref(),
         }
+    }
+
+    /// Whether a webhook tells of what they wrote first, or first from their new number.
+    pub(super) fn is_first(&self, event: &Event) -> bool {
+        let firsts = self.moves.iter().flat_map(|(_, after)| [0, after + 1]);
+        firsts.into_iter().any(|place| event.item["id"] == self.texts[place].wamid)
     }
 
     /// Whether they change their number.

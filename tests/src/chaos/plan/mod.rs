@@ -2,12 +2,11 @@
 
 mod customer;
 
-pub(super) use customer::{Customer, Said, Text};
+pub(super) use customer::{AGAINST_TIME, Customer, Said, Text};
 
 use crate::lab::Occupant;
 use jiff::Timestamp;
 use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +56,10 @@ const CHANGED: f64 = 0.2;
 /// After one of so many messages the business writes on its phone.
 const ECHOED: f64 = 0.1;
 
+/// What somebody who changes their number says comes within so much of the whole, in any order, once they are known by
+/// both numbers: several workers meet the same person while two contacts become one.
+const BURST: f64 = 0.01;
+
 /// One of so many events cannot be understood.
 const MALFORMED: f64 = 0.01;
 
@@ -93,11 +96,24 @@ impl Plan {
             customers[random.random_range(0..writers)].replies.push(format!("respuesta {number}"));
         }
 
-        let mut events: Vec<Event> = customers.iter().flat_map(Customer::events).collect();
+        // Each with its place between the first and the last of all.
+        let mut events: Vec<(f64, Event)> = Vec::new();
+        for customer in &customers {
+            let burst = customer.moves().then(|| random.random::<f64>());
+            for event in customer.events() {
+                let any = random.random::<f64>();
+                let place = match burst {
+                    Some(burst) if customer.is_first(&event) => burst * any,
+                    Some(burst) => burst + BURST * any,
+                    None => any,
+                };
+                events.push((place, event));
+            }
+        }
         let mut duplicates = 0;
         for place in 0..events.len() {
             while random.random_bool(DUPLICATE) {
-                events.push(events[place].clone());
+                events.push((random.random(), events[place].1.clone()));
                 duplicates += 1;
             }
         }
@@ -111,9 +127,11 @@ impl Plan {
             };
             malformed.insert(item.to_string());
             let tenant = random.random_range(0..occupants.len());
-            events.push(Event { tenant, field: "messages", list: "messages", item });
+            events.push((random.random(), Event { tenant, field: "messages", list: "messages", item }));
         }
-        events.shuffle(&mut random);
+        // The last first: they are taken off the end.
+        events.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        let events = events.into_iter().map(|(_, event)| event).collect();
         Self { customers, bodies: into_bodies(events, occupants, &mut random), duplicates, malformed }
     }
 }
