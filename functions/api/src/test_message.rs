@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use recado_domain::ids::{ClientMessageId, ConversationId, PhoneNumberId};
 use recado_domain::message::{MessageType, preview};
 use recado_domain::personal::Personal;
-use recado_domain::phone::{Phone, alternate_form};
+use recado_domain::phone::Phone;
 use recado_domain::window;
 use recado_store::{Composed, Conversation, Draft, Sender};
 use serde::{Deserialize, Serialize};
@@ -116,16 +116,13 @@ fn taken(message: MessageView) -> (StatusCode, Json<TestMessageView>) {
     (StatusCode::ACCEPTED, Json(TestMessageView { mode: Mode::Api, url: None, message: Some(message) }))
 }
 
-/// The conversation of whoever has this phone with a number, in either of the forms that WhatsApp may know it by.
+/// The conversation of whoever has this phone with a number.
 async fn conversation_with(
     member: &Member,
     to: &Phone,
     number: &PhoneNumberId,
 ) -> Result<Option<Conversation>, ApiError> {
-    let wa_id = to.to_wa_id();
-    let other = alternate_form(&wa_id);
-    let forms: Vec<_> = [Some(wa_id), other].into_iter().flatten().collect();
-    let Some(contact) = member.store.contact_of(&forms).await? else { return Ok(None) };
+    let Some(contact) = member.store.contact_of_phone(to).await? else { return Ok(None) };
     Ok(member.store.conversation(ConversationId::between(contact, number)).await?)
 }
 

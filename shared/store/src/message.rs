@@ -7,12 +7,11 @@ use crate::keys::{Key, MESSAGES, PK, Place, SK, conversation_partition};
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
-use recado_domain::contact::{Address, Identities};
+use recado_domain::contact::Identities;
 use recado_domain::ids::{ClientMessageId, ContactId, ConversationId, MessageId, TenantId, UserId, Wamid};
 use recado_domain::message::{Direction, MessageType, Origin};
 use recado_domain::order::MessageOrder;
 use recado_domain::personal::Personal;
-use recado_domain::phone::{Phone, alternate_form};
 use recado_domain::status::States;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -165,16 +164,6 @@ impl TenantStore {
         let ids: Vec<_> =
             known.into_iter().filter_map(|(_, known)| known).flat_map(|known| known.with_absorbed()).collect();
         self.newest("listing the messages of a contact", &ids, MESSAGES, limit, after).await.map(Some)
-    }
-
-    /// Who is known by a phone, in whichever of its spellings WhatsApp has it; whoever has it now goes before
-    /// whoever had it.
-    pub async fn contact_of_phone(&self, phone: &Phone) -> Result<Option<ContactId>, StoreError> {
-        let first = phone.to_wa_id();
-        let spellings: Vec<_> = alternate_form(&first).into_iter().chain([first]).map(Address::Phone).collect();
-        let mut found = self.identities(&spellings.iter().collect::<Vec<_>>()).await?;
-        found.sort_by_key(|(_, held)| std::cmp::Reverse((held.until.is_none(), held.until, held.since)));
-        Ok(found.first().map(|(_, held)| held.contact))
     }
 
     /// A page of what stands under a prefix in conversations, newest first: one query for each, however much there is.
