@@ -53,8 +53,15 @@ struct Route {
 impl Route {
     /// Whether it goes on where a cursor says.
     fn is_list(&self) -> bool {
-        let lists =
-            ["/conversations", "/messages", "/conversations/{id}/media", "/webhook-logs", "/parked", "/users", "/api-keys"];
+        let lists = [
+            "/conversations",
+            "/messages",
+            "/conversations/{id}/media",
+            "/webhook-logs",
+            "/parked",
+            "/users",
+            "/api-keys",
+        ];
         self.method == "GET" && lists.iter().any(|list| self.path.ends_with(list))
     }
 }
