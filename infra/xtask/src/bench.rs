@@ -192,14 +192,17 @@ fn settings(name: &str) -> Vec<(String, String)> {
         .map(|(_, resource)| resource)
         .find(|resource| resource.pointer("/Metadata/BuildProperties/Binary").and_then(Value::as_str) == Some(name));
     let variables = function.and_then(|function| function.pointer("/Properties/Environment/Variables")?.as_object());
-    let value = |variable: &str| match variable {
-        "GRAPH_BASE_URL" => "https://graph.facebook.com",
-        "GRAPH_VERSION" => "v26.0",
-        "CURSOR_SECRET_ID" => "cursor",
-        "WEBHOOK_LOG_DAYS" => "30",
-        _ => "something",
+    let default = |given: &Value| match &template["Parameters"][given["Ref"].as_str()?]["Default"] {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
     };
-    variables.into_iter().flatten().map(|(variable, _)| (variable.clone(), value(variable).to_owned())).collect()
+    let value = |variable: &str, given: &Value| match variable {
+        "CURSOR_SECRET_ID" => "cursor".to_owned(),
+        _ => default(given).unwrap_or_else(|| "something".to_owned()),
+    };
+    let variables = variables.into_iter().flatten();
+    variables.map(|(variable, given)| (variable.clone(), value(variable, given))).collect()
 }
 
 /// P8: `cargo xtask up` on a clean clone, and again; and what the stack holds in memory when idle.
