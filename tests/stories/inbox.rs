@@ -109,7 +109,7 @@ async fn what_is_wrong_with_a_change_is_named_and_nothing_comes_of_it() {
     for (change, status, said) in [
         (json!({"estado": "CLOSED"}), 400, "unknown field `estado`"),
         (json!({"status": "DONE"}), 400, "status: unknown variant `DONE`"),
-        (json!({"labels": ["x"; 2]}), 400, "labels[1]: is named twice"),
+        (json!({"labels": ["x", "x"]}), 400, "labels[1]: is named twice"),
         (json!({"labels": (0..11).map(|n| n.to_string()).collect::<Vec<_>>()}), 400, "labels: must name at most 10"),
         (json!({"labels": ["y".repeat(31)]}), 400, "labels[0]: a label has 1 to 30 characters"),
         (json!({"labels": [" y"]}), 400, "labels[0]: a label has 1 to 30 characters"),
