@@ -168,10 +168,10 @@ enum Filter {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQuery {
-    /// Which conversations. `all` and `window` are open and closed ones, `unread` all but spam, whoever has waited
-    /// longest first. A page of `window`, `mine` and `assignedTo` looks at a few hundred, and may so be short without
-    /// being the last one.
-    #[param(inline, default = "open")]
+    /// Which conversations; the open ones, if nothing is named. `all` and `window` are open and closed ones, `unread`
+    /// all but spam, whoever has waited longest first. A page of `window`, `mine` and `assignedTo` looks at a few
+    /// hundred, and may so be short without being the last one.
+    #[param(inline)]
     filter: Option<Filter>,
     /// Only those in this status.
     #[param(inline)]
@@ -294,20 +294,19 @@ pub(crate) async fn whole(
 /// A conversation to be changed. What is not named stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = ChangeConversationRequest)]
+#[schema(as = ChangeConversationRequest, example = json!({"assignedToId": null, "read": null}))]
 pub(crate) struct ChangeRequest {
-    #[schema(example = json!("OPEN"))]
     status: Option<ConversationStatus>,
     /// Who looks after it; `null` is nobody.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<UserId>, example = json!(null))]
+    #[schema(value_type = Option<UserId>)]
     assigned_to_id: Option<Option<UserId>>,
     /// All that it is to have.
     #[schema(value_type = Option<BTreeSet<Label>>, max_items = 10)]
     labels: Option<Vec<Label>>,
     /// Which customer the contact is; `null` says that they are none. It shows in all their conversations.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<CustomerId>, example = json!(null))]
+    #[schema(value_type = Option<CustomerId>)]
     customer_id: Option<Option<CustomerId>>,
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<JobId>)]
@@ -318,7 +317,7 @@ pub(crate) struct ChangeRequest {
     snoozed_until: Option<Option<Timestamp>>,
     /// How far it was read; `null` makes what the customer wrote last unread again.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<ReadRequest>, example = json!(null))]
+    #[schema(value_type = Option<ReadRequest>)]
     read: Option<Option<Object<ReadRequest>>>,
 }
 
