@@ -8,10 +8,10 @@ use crate::once::{Asked, OnceBody};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use recado_domain::ids::{ClientMessageId, ConversationId, PhoneNumberId};
+use recado_domain::ids::{ClientMessageId, ConversationId, PhoneNumberId, WaId};
 use recado_domain::message::{MessageType, preview};
 use recado_domain::personal::Personal;
-use recado_domain::phone::Phone;
+use recado_domain::phone::{Phone, match_key_of};
 use recado_domain::window;
 use recado_store::{Composed, Conversation, Draft, Sender};
 use serde::{Deserialize, Serialize};
@@ -123,7 +123,10 @@ async fn conversation_with(
     number: &PhoneNumberId,
 ) -> Result<Option<Conversation>, ApiError> {
     let Some(contact) = member.store.contact_of_phone(to).await? else { return Ok(None) };
-    Ok(member.store.conversation(ConversationId::between(contact, number)).await?)
+    let conversation = member.store.conversation(ConversationId::between(contact, number)).await?;
+    // Whoever had it before is written to at another one.
+    let has_it = |wa_id: &WaId| match_key_of(wa_id).is_some_and(|key| key == to.match_key());
+    Ok(conversation.filter(|conversation| conversation.contact.wa_id.as_ref().is_some_and(has_it)))
 }
 
 /// The link that opens WhatsApp with a message to a phone, to be sent by hand (REQUIREMENTS OUT-19).

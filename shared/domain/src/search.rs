@@ -23,7 +23,7 @@ const CHARS: usize = 40;
 pub enum Term {
     /// Digits, as they stand in a number in its country.
     Phone(String),
-    /// Lower case letters without accents, and what stands between them.
+    /// Words of lower case letters without accents.
     Name(String),
 }
 
@@ -103,11 +103,12 @@ fn national(digits: &str, is_international: bool) -> &str {
     }
 }
 
-/// Without accents, in lower case, with single spaces.
+/// Without accents, in lower case, with single spaces in place of everything that is neither letter nor digit.
 fn folded(text: &str) -> String {
     let apart = DecomposingNormalizerBorrowed::new_nfkd().normalize(text);
     let letters: String = apart.chars().filter(|c| !('\u{300}'..='\u{36f}').contains(c)).collect();
-    letters.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+    let words = letters.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ").chars().flat_map(char::to_lowercase).collect()
 }
 
 /// A folded name from each of its first words on.
@@ -137,7 +138,11 @@ mod tests {
         for typed in ["ucia", "unez", "lucian", "marta"] {
             assert!(Term::parse(typed).unwrap().found_under(&lucia).is_none(), "{typed} finds her");
         }
-        for typed in ["", " ", "l", "12", "1-2", "+54 9"] {
+        let taller = who("5491155551234", "Taller \"El Ñandú\" 🔧 O'Higgins");
+        for typed in ["el ñ", "nandu o", "\"El", "higgins", "o'higgins", "NANDÚ 🔧"] {
+            assert!(Term::parse(typed).unwrap().found_under(&taller).is_some(), "{typed} does not find them");
+        }
+        for typed in ["", " ", "l", "12", "1-2", "+54 9", "🔧🔧"] {
             assert_eq!(Term::parse(typed), Err(TooShort), "{typed:?}");
         }
     }

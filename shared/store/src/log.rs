@@ -59,7 +59,7 @@ struct Record {
 }
 
 /// DynamoDB takes at most so many items in a call.
-const BATCH: usize = 25;
+pub(crate) const BATCH: usize = 25;
 
 /// How often what DynamoDB had no room for is sent again.
 const ROUNDS: u32 = 6;
@@ -80,7 +80,7 @@ impl Store {
         Ok(())
     }
 
-    /// Puts up to 25 items, each by itself.
+    /// Puts up to [`BATCH`] items, no two of one key, each by itself.
     pub(crate) async fn put_batch(&self, operation: &'static str, items: &[Item]) -> Result<(), StoreError> {
         let put = |item: &Item| {
             let put = PutRequest::builder().set_item(Some(item.clone())).build().expect("the item is set");

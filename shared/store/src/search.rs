@@ -11,6 +11,7 @@ use crate::conversation::Conversation;
 use crate::error::{StoreError, failed};
 use crate::item::{self, Page};
 use crate::keys::{Key, PK, SK, parse_search_sort, search_partition, search_prefix};
+use crate::log::BATCH;
 use aws_sdk_dynamodb::types::AttributeValue;
 use recado_domain::ids::{ContactId, ConversationId};
 use recado_domain::search::Term;
@@ -24,12 +25,14 @@ struct SearchRecord {}
 impl TenantStore {
     /// Lets a contact be found by these; to be done before anything shows them. Doing it again changes nothing.
     pub(crate) async fn make_findable(&self, contact: ContactId, terms: &[Term]) -> Result<(), StoreError> {
-        if terms.is_empty() {
-            return Ok(());
-        }
+        // A call that names an item twice is refused, and a name may begin twice with the same words.
+        let terms: BTreeSet<&Term> = terms.iter().collect();
         let item = |term| item::item(Key::search(self.tenant, term, contact), "search", &SearchRecord {});
-        let items: Vec<_> = terms.iter().map(item).collect();
-        self.store.put_batch("letting a contact be found", &items).await
+        let items: Vec<_> = terms.into_iter().map(item).collect();
+        for batch in items.chunks(BATCH) {
+            self.store.put_batch("letting a contact be found", batch).await?;
+        }
+        Ok(())
     }
 
     /// A page of the wanted conversations whose contact is found by a term. A page takes the same few calls however many
@@ -43,9 +46,14 @@ impl TenantStore {
     ) -> Result<Page<Conversation>, StoreError> {
         const OPERATION: &str = "searching conversations";
         let numbers = self.numbers().await?;
-        // Each contact may have a conversation at each number, and 100 items are read at once.
-        let room = (usize::try_from(limit).unwrap_or_default() / numbers.len().max(1)).max(1);
+        // Each contact may have a conversation at each number, and more of them than a page has room for: then the next
+        // page leaves those out that were shown.
+        let most = usize::try_from(limit).unwrap_or_default();
+        let room = (most / numbers.len().max(1)).max(1);
+        let (shown, after) = after.and_then(|after| after.split_once(' ')).unwrap_or(("0", ""));
+        let shown: usize = shown.parse().unwrap_or_default();
         let (found, next) = self.found(term, i32::try_from(room).unwrap_or(1), after).await?;
+        let next = next.map(|next| format!("0 {next}"));
         if found.is_empty() {
             return Ok(Page { items: Vec::new(), next });
         }
@@ -80,7 +88,14 @@ impl TenantStore {
             }
         }
         items.sort_by_key(|known| std::cmp::Reverse((known.last_order, known.id)));
-        Ok(Page { items, next })
+        if shown > 0 || items.len() > most {
+            // In an order that messages do not change.
+            items.sort_by_key(|known| known.id);
+            items.drain(..shown.min(items.len()));
+        }
+        let is_rest = items.len() > most;
+        items.truncate(most);
+        Ok(Page { items, next: if is_rest { Some(format!("{} {after}", shown + most)) } else { next } })
     }
 
     /// To whom a term leads, and by what; and where to go on.
@@ -88,10 +103,11 @@ impl TenantStore {
         &self,
         term: &Term,
         limit: i32,
-        after: Option<&str>,
+        after: &str,
     ) -> Result<(Vec<(String, ContactId)>, Option<String>), StoreError> {
         let pk = search_partition(self.tenant, term);
-        let start = after.map(|sk| Key { pk: pk.clone(), sk: sk.to_owned() }.into_attributes());
+        let start = Some(after).filter(|sk| !sk.is_empty());
+        let start = start.map(|sk| Key { pk: pk.clone(), sk: sk.to_owned() }.into_attributes());
         let answer = self
             .client()
             .query()

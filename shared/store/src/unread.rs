@@ -17,7 +17,7 @@ use crate::once::Once;
 use crate::transaction::{Outcome, SURPRISES, pause};
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use futures_util::future::try_join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use recado_domain::ids::{ConversationId, MessageId, TenantId};
 use recado_domain::message::Direction;
 use recado_domain::order::MessageOrder;
@@ -29,6 +29,9 @@ pub const MOST_COUNTED: usize = 99;
 const LOOKED_AT: usize = 2_000;
 /// How many at once.
 const PAGE: i32 = 500;
+
+/// How much later than it was written a message may be received: Meta tries for seven days.
+const LATEST: SignedDuration = SignedDuration::from_hours(24 * 8);
 
 /// How many unread conversations are read in one go, and how many of those side by side.
 const READ_AT_ONCE: i32 = 50;
@@ -262,9 +265,15 @@ impl TenantStore {
         let from = match seen {
             Seen::UpTo(order) if order >= known.last_order => return Ok(Some(Unread::default())),
             Seen::UpTo(order) => order,
-            Seen::ReceivedUntil(_) => first,
+            // What was written long before that was also received before.
+            Seen::ReceivedUntil(until) => {
+                let timestamp = until.saturating_sub(LATEST).unwrap_or(Timestamp::MIN).as_second();
+                first.max(MessageOrder { timestamp, ..MessageOrder::FIRST })
+            }
         };
         let is_left = |order: &MessageOrder| match seen {
+            // What arrives while this is counted is not among what is known to be unread.
+            _ if *order > known.last_order => false,
             Seen::UpTo(seen) => *order > seen,
             Seen::ReceivedUntil(until) => order.received > until.as_millisecond(),
         };
