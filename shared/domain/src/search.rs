@@ -15,7 +15,7 @@ const LEAST_DIGITS: usize = 3;
 const LEAST_LETTERS: usize = 2;
 
 /// How many words of a name are looked at, and how many characters from each on. What comes later finds nobody.
-const WORDS: usize = 4;
+const WORDS: usize = 6;
 const CHARS: usize = 40;
 
 /// What is looked for, or what somebody is found by.
