@@ -19,8 +19,9 @@ pub(crate) struct State(BTreeMap<String, Item>);
 ///
 /// `since` of an identity is when it was seen first by whoever wrote it: it only has to be before a change of
 /// hands. `former` is whoever had it by then.
-const BOOKKEEPING: [&str; 11] = [
+const BOOKKEEPING: [&str; 12] = [
     "rev",
+    "edits",
     "updatedAt",
     "createdAt",
     "parkedAt",
@@ -43,6 +44,8 @@ impl State {
         // They only lead to what a merge has to look after, where it is read anew: who has lost a phone may still stand
         // there with it.
         items.retain(|item| text(item, "entity") != "former-identity");
+        // Nor do these promise anything: somebody may be kept under a name that they had for a moment.
+        items.retain(|item| text(item, "entity") != "search");
         let shown = shown_phones(&items);
         items.retain(|item| text(item, "entity") != "contact-match" || is_of_shown_phone(item, &shown));
         let mut state = BTreeMap::new();

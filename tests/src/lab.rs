@@ -360,7 +360,7 @@ impl Lab {
         let mut items: Vec<Value> = self.raw_items().await.into_iter().map(readable).collect();
         for item in &mut items {
             let item = item.as_object_mut().unwrap();
-            for bookkeeping in ["rev", "updatedAt", "createdAt", "since", "former", "dueSk"] {
+            for bookkeeping in ["rev", "edits", "updatedAt", "createdAt", "since", "former", "dueSk"] {
                 item.remove(bookkeeping);
             }
         }

@@ -82,11 +82,22 @@ async fn left_by(order: &[usize], of: impl Fn(&Lab) -> Vec<String>) -> Vec<Value
         let item = item.as_object_mut().unwrap();
         // Keys and ids hold the lab's own number and tenant.
         item.retain(|name, _| {
-            !["pk", "sk", "id", "conversationId", "contactId", "phoneNumberId", "inboxPk", "inboxSk", "states"]
-                .contains(&name.as_str())
+            ![
+                "pk",
+                "sk",
+                "id",
+                "conversationId",
+                "contactId",
+                "phoneNumberId",
+                "inboxPk",
+                "inboxSk",
+                "unreadPk",
+                "states",
+            ]
+            .contains(&name.as_str())
         });
         let of_order = |order: &Value| order.as_str().unwrap()[..31].to_owned();
-        for name in ["order", "lastOrder", "lastEdit"] {
+        for name in ["order", "lastOrder", "unreadSk", "lastEdit"] {
             if let Some(order) = item.get(name).map(of_order) {
                 item.insert(name.to_owned(), order.into());
             }

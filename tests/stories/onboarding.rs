@@ -1,6 +1,6 @@
 //! A business comes in: its number, its token, what it decides, and its own Meta app.
 
-use crate::world::{PASSWORD, Tenant, deployment_admin, eventually_within, stack};
+use crate::world::{PASSWORD, Tenant, deployment_admin, eventually_within, now, stack};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use recado_domain::ids::{AppKey, PhoneNumberId, TenantId, WabaId};
@@ -148,6 +148,21 @@ async fn a_test_message_is_sent_to_whoever_wrote_and_is_a_link_while_there_is_no
     })
     .await;
     assert_eq!(code(&send("nobody").await), (400, "INVALID_REQUEST"));
+
+    // They give that phone up: whoever asks for it to be tried is not to reach them at another one.
+    let moved = json!({"object": "whatsapp_business_account", "entry": [{"id": newcomer.waba, "changes": [{"field": "messages",
+        "value": {"messaging_product": "whatsapp", "metadata": {"phone_number_id": newcomer.number}, "messages": [{
+            "from": "5491155551234", "id": format!("wamid.{}", newcomer.number), "timestamp": (now() + 1).to_string(),
+            "type": "system", "system": {"type": "user_changed_number", "body": "cambió", "wa_id": "5491166667777"}}]}}]}]});
+    assert_eq!(newcomer.stack.post_webhook(moved.to_string().as_bytes()).await.status, 200);
+    eventually_within(Duration::from_secs(30), "their new phone", &mut async || {
+        let inbox = newcomer.get("/conversations").await;
+        let phone = inbox["items"][0]["contact"]["phone"].clone();
+        if phone == "+5491166667777" { Ok(()) } else { Err(inbox.to_string()) }
+    })
+    .await;
+    assert_eq!(code(&send("11 5555-1234").await), (409, "WINDOW_EXPIRED"), "nobody has this phone any more");
+    assert_eq!(send("11 6666-7777").await.status, 202);
 }
 
 #[tokio::test]

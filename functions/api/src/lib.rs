@@ -28,12 +28,14 @@ mod event_views;
 mod events;
 mod extract;
 mod guide;
+mod history;
 mod media;
 mod messages;
 mod once;
 mod openapi;
 mod operations;
 mod people;
+mod reading;
 mod tenants;
 mod test_message;
 pub mod throttle;
@@ -121,8 +123,15 @@ fn operations<O: Operations>(to: O) -> O {
         openapi::show,
         conversations::list,
         conversations::show,
+        conversations::change,
         messages::list,
         messages::send,
+        messages::status,
+        history::list,
+        reading::message,
+        reading::count,
+        reading::all,
+        media::gallery,
         media::lead,
         contacts::show,
         contacts::change,

@@ -2,11 +2,14 @@
 
 use crate::Api;
 use crate::auth::Member;
+use crate::conversations::List;
 use crate::error::ApiError;
-use crate::extract::MessagePath;
+use crate::extract::{ConversationPath, MessagePath, Paging};
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use jiff::Timestamp;
+use recado_domain::ids::MessageId;
 use recado_domain::media::MediaFailure;
 use recado_domain::message::MessageType;
 use recado_platform::bucket::{Bucket, Shown};
@@ -77,6 +80,44 @@ impl MediaView {
         }
         Ok(view)
     }
+}
+
+/// A file of a conversation.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GalleryView {
+    /// The message that it came with.
+    message_id: MessageId,
+    #[serde(rename = "type")]
+    kind: MessageType,
+    /// When that was written.
+    timestamp: Timestamp,
+    media: MediaView,
+}
+
+/// The files of a conversation, newest first
+#[utoipa::path(
+    get, path = "/conversations/{id}/media", params(ConversationPath, Paging),
+    responses((status = 200, description = "A page of files", body = List<GalleryView>))
+)]
+pub(crate) async fn gallery(
+    State(api): State<Arc<Api>>,
+    member: Member,
+    ConversationPath(id): ConversationPath,
+    paging: Paging,
+) -> Result<Json<List<GalleryView>>, ApiError> {
+    let (tenant, name) = (member.membership.tenant(), format!("media/{id}"));
+    let after = paging.cursor.map(|cursor| api.cursor_key.open(tenant, &name, &cursor)).transpose()?;
+    let page = member.store.gallery(id, paging.limit, after.as_deref()).await?;
+    let page = page.ok_or_else(|| ApiError::not_found("conversation"))?;
+    let mut items = Vec::with_capacity(page.items.len());
+    for file in page.items {
+        let (message_id, kind) = (file.message, file.kind);
+        let timestamp = Timestamp::from_second(file.order.timestamp).unwrap_or_default();
+        let media = MediaView::new(file, &api.bucket, api.clock.now()).await?;
+        items.push(GalleryView { message_id, kind, timestamp, media });
+    }
+    Ok(Json(List { items, next_cursor: page.next.map(|position| api.cursor_key.seal(tenant, &name, &position)) }))
 }
 
 /// Leads to a message's file, by a link that is good for 15 minutes

@@ -4,7 +4,7 @@ use crate::Api;
 use crate::auth::{Member, Writer};
 use crate::conversations::List;
 use crate::error::ApiError;
-use crate::extract::{ConversationPath, Object, Paging};
+use crate::extract::{ConversationPath, MessagePath, Object, Paging};
 use crate::media::MediaView;
 use crate::once::{Asked, OnceBody};
 use axum::Json;
@@ -16,9 +16,10 @@ use recado_domain::message::{Direction, MessageType, Origin, preview};
 use recado_domain::personal::Personal;
 use recado_domain::status::{DeliveryError, MessageStatus};
 use recado_domain::window;
-use recado_store::{Composed, Draft, Message, Once, Sender};
+use recado_store::{Composed, Draft, Message, Once, Sender, TenantStore};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -156,18 +157,63 @@ pub(crate) async fn list(
         return Err(ApiError::not_found("conversation"));
     }
     let page = member.store.messages(id, paging.limit, after.as_deref()).await?;
-    let quoted = member.store.quoted(id, &page.items).await?;
-    let mut files = member.store.media_of(&page.items).await?;
-    let mut items = Vec::with_capacity(page.items.len());
-    for (message, quoted) in page.items.into_iter().zip(quoted) {
+    let next_cursor = page.next.map(|position| api.cursor_key.seal(tenant, &name, &position));
+    Ok(Json(List { items: views(&api, &member.store, page.items).await?, next_cursor }))
+}
+
+/// Messages of one or more conversations, in their order, with the ids of what they quote and with their files.
+pub(crate) async fn views(
+    api: &Api,
+    store: &TenantStore,
+    messages: Vec<Message>,
+) -> Result<Vec<MessageView>, ApiError> {
+    let mut conversations: BTreeMap<ConversationId, Vec<Message>> = BTreeMap::new();
+    for message in &messages {
+        conversations.entry(message.conversation_id).or_default().push(message.clone());
+    }
+    let (mut quoted, mut files) = (HashMap::new(), HashMap::new());
+    for (conversation, messages) in conversations {
+        let of_these = store.quoted(conversation, &messages).await?;
+        quoted.extend(messages.iter().map(|message| message.id).zip(of_these));
+        files.extend(store.media_of(&messages).await?);
+    }
+    let mut views = Vec::with_capacity(messages.len());
+    for message in messages {
         let mut view = MessageView::from(message);
-        view.reply_to = view.reply_to.map(|reply_to| ReplyToView { id: quoted, ..reply_to });
+        let id = quoted.remove(&view.id).flatten();
+        view.reply_to = view.reply_to.map(|reply_to| ReplyToView { id, ..reply_to });
         if let Some(file) = files.remove(&view.id) {
             view.media = Some(MediaView::new(file, &api.bucket, api.clock.now()).await?);
         }
-        items.push(view);
+        views.push(view);
     }
-    Ok(Json(List { items, next_cursor: page.next.map(|position| api.cursor_key.seal(tenant, &name, &position)) }))
+    Ok(views)
+}
+
+/// What is known of a message's delivery.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({"status": "SENT", "error": null, "statusHistory": [
+    {"status": "PENDING", "at": "2026-11-20T12:00:00Z"}, {"status": "SENT", "at": "2026-11-20T12:00:01Z"}]}))]
+pub(crate) struct DeliveryView {
+    id: MessageId,
+    /// Of what the customer wrote, that it was received.
+    status: Option<MessageStatus>,
+    status_updated_at: Option<Timestamp>,
+    status_history: Vec<StatusView>,
+    /// Why it failed.
+    error: Option<DeliveryError>,
+}
+
+/// What became of a message
+#[utoipa::path(
+    get, path = "/messages/{id}/status", params(MessagePath),
+    responses((status = 200, description = "Its delivery", body = DeliveryView))
+)]
+pub(crate) async fn status(member: Member, MessagePath(id): MessagePath) -> Result<Json<DeliveryView>, ApiError> {
+    let message = member.store.message(id).await?.ok_or_else(|| ApiError::not_found("message"))?;
+    let MessageView { id, status, status_updated_at, status_history, error, .. } = message.into();
+    Ok(Json(DeliveryView { id, status, status_updated_at, status_history, error }))
 }
 
 /// A message to be sent.

@@ -8,10 +8,10 @@ use crate::once::{Asked, OnceBody};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use recado_domain::ids::{ClientMessageId, ConversationId, PhoneNumberId};
+use recado_domain::ids::{ClientMessageId, ConversationId, PhoneNumberId, WaId};
 use recado_domain::message::{MessageType, preview};
 use recado_domain::personal::Personal;
-use recado_domain::phone::{Phone, alternate_form};
+use recado_domain::phone::{Phone, match_key_of};
 use recado_domain::window;
 use recado_store::{Composed, Conversation, Draft, Sender};
 use serde::{Deserialize, Serialize};
@@ -116,17 +116,17 @@ fn taken(message: MessageView) -> (StatusCode, Json<TestMessageView>) {
     (StatusCode::ACCEPTED, Json(TestMessageView { mode: Mode::Api, url: None, message: Some(message) }))
 }
 
-/// The conversation of whoever has this phone with a number, in either of the forms that WhatsApp may know it by.
+/// The conversation of whoever has this phone with a number.
 async fn conversation_with(
     member: &Member,
     to: &Phone,
     number: &PhoneNumberId,
 ) -> Result<Option<Conversation>, ApiError> {
-    let wa_id = to.to_wa_id();
-    let other = alternate_form(&wa_id);
-    let forms: Vec<_> = [Some(wa_id), other].into_iter().flatten().collect();
-    let Some(contact) = member.store.contact_of(&forms).await? else { return Ok(None) };
-    Ok(member.store.conversation(ConversationId::between(contact, number)).await?)
+    let Some(contact) = member.store.contact_of_phone(to).await? else { return Ok(None) };
+    let conversation = member.store.conversation(ConversationId::between(contact, number)).await?;
+    // Whoever had it before is written to at another one.
+    let has_it = |wa_id: &WaId| match_key_of(wa_id).is_some_and(|key| key == to.match_key());
+    Ok(conversation.filter(|conversation| conversation.contact.wa_id.as_ref().is_some_and(has_it)))
 }
 
 /// The link that opens WhatsApp with a message to a phone, to be sent by hand (REQUIREMENTS OUT-19).

@@ -14,13 +14,17 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Operations of which a request may fit the schema and yet break a rule that no schema can state: a cursor is
-/// one that we gave out, for that list; a replay spans 31 days at most; a person is named once, and one of them
-/// administers; an address is one that Cognito takes; a number that is not connected needs a token; a time zone is
-/// one that there is; a phone has an area code that there is; a verify token of one's own does not begin like those
-/// that we make up. Whether such a request is accepted is not asked of them.
-const BEYOND_SCHEMAS: [&str; 18] = [
+/// one that we gave out, for that list; a replay spans 31 days at most; messages are those of a contact or of a
+/// phone; a person is named once, and one of them administers; an address is one that Cognito takes; a number that
+/// is not connected needs a token; a time zone is one that there is; a phone has an area code that there is; a
+/// verify token of one's own does not begin like those that we make up. Whether such a request is accepted is not
+/// asked of them.
+const BEYOND_SCHEMAS: [&str; 21] = [
     "conversations_list",
     "messages_list",
+    "media_gallery",
+    "history_list",
+    "reading_all",
     "events_logged",
     "events_parked",
     "events_replay_log",
@@ -126,6 +130,8 @@ async fn things_to_ask_for(stack: &Stack, token: &str) -> anyhow::Result<BTreeMa
         ("conversations", id(&conversation)),
     ]);
     for (name, list) in [
+        // Not as `users`: the run's person would take their own rights away.
+        ("agents", "/users".to_owned()),
         ("messages", format!("/conversations/{}/messages", id(&conversation))),
         ("parked", "/parked".to_owned()),
         ("webhook-logs", "/webhook-logs".to_owned()),
@@ -159,6 +165,14 @@ fn with_ids(tenant: &str, ids: &BTreeMap<&str, String>) -> anyhow::Result<Value>
     let schemas = &mut document["components"]["schemas"];
     let customer = &mut schemas["ChangeContactRequest"]["properties"]["customerId"];
     *customer = json!({"anyOf": [{"const": ids["customers"]}, *customer]});
+    let change = &mut schemas["ChangeConversationRequest"]["properties"];
+    for (field, of) in [("customerId", "customers"), ("assignedToId", "agents")] {
+        change[field] = json!({"anyOf": [{"const": ids[of]}, {"type": "null"}]});
+    }
+    // Of the times that fit the format, some are beyond the year 9999.
+    change["snoozedUntil"] = json!({"anyOf": [{"const": "2027-01-01T12:00:00Z"}, {"type": "null"}]});
+    let up_to = &mut schemas["ReadRequest"]["properties"]["upTo"];
+    *up_to = json!({"anyOf": [{"const": ids["messages"]}, *up_to]});
     for name in ["AddCustomerRequest", "ChangeCustomerRequest"] {
         schemas[name]["properties"]["phones"]["items"] = json!({"type": "string", "pattern": PHONE});
     }

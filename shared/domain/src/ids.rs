@@ -118,7 +118,7 @@ macro_rules! opaque_ids {
 
         impl $name {
             /// Takes 1 to 256 bytes of text without control characters; of a WhatsApp id, digits
-            /// only; of a client's own id, printable ASCII only.
+            /// only; of a client's own id and of a job's, printable ASCII only.
             pub fn parse(text: impl Into<String>) -> Result<Self, InvalidId> {
                 let text = text.into();
                 check_opaque($kind, &text)?;
@@ -164,6 +164,8 @@ opaque_ids! {
     Bsuid, "business-scoped user id", hidden, "AR.70921846350912837465";
     /// The id a client chose for a message it wants sent once.
     ClientMessageId, CLIENT_MESSAGE_ID, shown, "reply-1";
+    /// A job, by the id that the business's own books give it.
+    JobId, JOB_ID, shown, "job-1042";
     /// Meta's user id across the business portfolios of one parent, such as `AR.ENT.5061…`; not an address.
     ParentBsuid, "parent business-scoped user id", hidden;
     /// Meta's id of a business phone number; not the number itself.
@@ -182,6 +184,7 @@ opaque_ids! {
 
 const WA_ID: &str = "WhatsApp id";
 const CLIENT_MESSAGE_ID: &str = "client message id";
+const JOB_ID: &str = "job id";
 
 /// Long enough for every id Meta has been seen to use, short enough for a key.
 const OPAQUE_MAX_BYTES: usize = 256;
@@ -195,7 +198,7 @@ fn check_opaque(kind: &'static str, text: &str) -> Result<(), InvalidId> {
         // A business-scoped id in a phone's place would be lost without a word (WHATSAPP.md §2.6).
         text if kind == WA_ID && !text.bytes().all(|byte| byte.is_ascii_digit()) => broken("it has other than digits"),
         // So that its length in characters, which a client can be told of, is its length in bytes.
-        text if kind == CLIENT_MESSAGE_ID && !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
+        text if matches!(kind, CLIENT_MESSAGE_ID | JOB_ID) && !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
             broken("it has other than printable ASCII characters")
         }
         _ => Ok(()),
@@ -207,7 +210,7 @@ fn check_opaque(kind: &'static str, text: &str) -> Result<(), InvalidId> {
 fn pattern_of(kind: &str) -> &'static str {
     match kind {
         WA_ID => "^[0-9]+$",
-        CLIENT_MESSAGE_ID => "^[ -~]+$",
+        CLIENT_MESSAGE_ID | JOB_ID => "^[ -~]+$",
         _ => r"^[^\x00-\x1f\x7f-\x9f]+$",
     }
 }

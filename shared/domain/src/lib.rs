@@ -15,6 +15,8 @@
 //! - [`customer`] decides which customer a contact is; [`email`] reads e-mail addresses as people type them.
 //! - [`tenant`] says what a tenant's people may do; [`api_key`] is what its own systems show instead of a token.
 //! - [`assignment`] decides whose turn it is to look after a conversation.
+//! - [`search`] is what somebody can be found by.
+//! - [`label`] is what people call a conversation, to find it again.
 //! - [`connection`] is whether a number is connected as it should be.
 //! - [`policy`] is what a tenant has decided about its hub.
 //! - [`preference`] is whether a customer wants to be written to.
@@ -34,6 +36,7 @@ pub mod contact;
 pub mod customer;
 pub mod email;
 pub mod ids;
+pub mod label;
 pub mod media;
 pub mod message;
 pub mod number;
@@ -45,6 +48,7 @@ pub mod policy;
 pub mod preference;
 #[cfg(feature = "openapi")]
 mod schema;
+pub mod search;
 pub mod status;
 pub mod template;
 pub mod tenant;

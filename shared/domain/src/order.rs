@@ -24,6 +24,13 @@ pub struct MessageOrder {
 }
 
 impl MessageOrder {
+    /// Before every message.
+    pub const FIRST: Self = Self { timestamp: 0, received: 0, position: 0, tie: 0 };
+
+    /// Behind every message, as far as orders are written.
+    pub const LAST: Self =
+        Self { timestamp: 9_999_999_999, received: 9_999_999_999_999, position: 999_999, tie: u32::MAX };
+
     /// The place of a message that is written here and now, in a conversation whose last message
     /// stands at `last`: after it, however far Meta's clock is ahead of ours, and even within the
     /// same millisecond.

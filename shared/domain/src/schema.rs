@@ -1,6 +1,7 @@
 //! The schemas of texts that have a type of their own, for the API's document.
 
 use crate::email::Email;
+use crate::label::{Label, MAX_LABEL_CHARS};
 use crate::phone::Phone;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema, SchemaFormat};
@@ -55,3 +56,18 @@ impl PartialSchema for Phone {
 }
 
 impl ToSchema for Phone {}
+
+impl PartialSchema for Label {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("What people call a conversation; without spaces around it"))
+            .min_length(Some(1))
+            .max_length(Some(MAX_LABEL_CHARS))
+            .pattern(Some(r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$"))
+            .examples(["presupuesto"]);
+        text.into()
+    }
+}
+
+impl ToSchema for Label {}

@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use recado_domain::contact::{Address, Identities};
 use recado_domain::customer::{Link, MatchOn};
 use recado_domain::email::Email;
-use recado_domain::ids::{ContactId, CustomerId, WaId};
+use recado_domain::ids::{ContactId, CustomerId};
+use recado_domain::phone::{Phone, alternate_form};
 use recado_domain::preference::Preference;
 
 /// Somebody who wrote to the tenant, or was written to.
@@ -64,13 +65,14 @@ impl TenantStore {
         Ok(self.surviving_contact(id).await?.map(Contact::from))
     }
 
-    /// Who has the first of these WhatsApp ids that anybody has.
-    pub async fn contact_of(&self, addresses: &[WaId]) -> Result<Option<ContactId>, StoreError> {
-        let addresses: Vec<_> = addresses.iter().cloned().map(Address::Phone).collect();
-        let found = self.identities(&addresses.iter().collect::<Vec<_>>()).await?;
-        let holder =
-            |address: &Address| found.iter().find(|(held, _)| held == address).map(|(_, record)| record.contact);
-        Ok(addresses.iter().find_map(holder))
+    /// Who is known by a phone, in whichever of its spellings WhatsApp has it; whoever has it now goes before
+    /// whoever had it.
+    pub async fn contact_of_phone(&self, phone: &Phone) -> Result<Option<ContactId>, StoreError> {
+        let first = phone.to_wa_id();
+        let spellings: Vec<_> = alternate_form(&first).into_iter().chain([first]).map(Address::Phone).collect();
+        let mut found = self.identities(&spellings.iter().collect::<Vec<_>>()).await?;
+        found.sort_by_key(|(_, held)| std::cmp::Reverse((held.until.is_none(), held.until, held.since)));
+        Ok(found.first().map(|(_, held)| held.contact))
     }
 
     /// A contact, even if another goes on in its place.
@@ -107,7 +109,7 @@ impl TenantStore {
                 Some(email) => Expression::new().set("email", email),
                 None => Expression::new().remove("email"),
             };
-            let mut writes = self.link_writes(&known, &link, fields, now).await?;
+            let mut writes = self.link_writes(&known, &link, fields, None, now).await?;
             let of_link = writes.len();
             if let Some(old) = &rested_on {
                 let key = Key::matched_contact(self.tenant, old, known.id);

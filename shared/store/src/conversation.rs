@@ -3,11 +3,12 @@
 use crate::TenantStore;
 use crate::error::{StoreError, failed};
 use crate::item::{self, Item, Page};
-use crate::keys::{INBOX_INDEX, INBOX_PK, INBOX_SK, Key, PK, SK, inbox_partition, inbox_sort};
+use crate::keys::{INBOX_PK, INBOX_SK, Key, PK, SK, UNREAD_PK, inbox_partition, inbox_sort, unread_partition};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use recado_domain::contact::Identities;
-use recado_domain::ids::{ContactId, ConversationId, CustomerId, PhoneNumberId, UserId};
+use recado_domain::ids::{ContactId, ConversationId, CustomerId, JobId, PhoneNumberId, UserId};
+use recado_domain::label::Label;
 use recado_domain::message::Direction;
 use recado_domain::order::MessageOrder;
 use recado_domain::personal::Personal;
@@ -39,6 +40,11 @@ impl ConversationStatus {
         }
     }
 
+    /// Whether it is to be read at all.
+    pub(crate) const fn is_wanted(self) -> bool {
+        !matches!(self, Self::Spam)
+    }
+
     /// What a new customer message makes of it (REQUIREMENTS ST-03).
     pub(crate) const fn after_inbound(self) -> Self {
         match self {
@@ -64,6 +70,9 @@ pub struct Conversation {
     pub status: ConversationStatus,
     /// How many customer messages nobody has read yet.
     pub unread_count: u64,
+    /// The place of the first of them.
+    #[serde(default, rename = "unreadSk", skip_serializing_if = "Option::is_none")]
+    pub first_unread: Option<MessageOrder>,
     /// The place of the newest message.
     pub last_order: MessageOrder,
     /// When the newest message was written.
@@ -93,6 +102,19 @@ pub struct Conversation {
     /// The agent who looks after it.
     #[serde(default)]
     pub assigned_to_id: Option<UserId>,
+    /// What people call it, to find it again; each once, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Label>,
+    /// The job under discussion, by its name in the business's books.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_job_id: Option<JobId>,
+    /// Until when nobody wants to be reminded of it.
+    #[serde(
+        default,
+        with = "jiff::fmt::serde::timestamp::millisecond::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub snoozed_until: Option<Timestamp>,
     /// The advertisement through which the customer last came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub referral: Option<Referred>,
@@ -110,6 +132,9 @@ pub struct Conversation {
     pub updated_at: Timestamp,
     /// Counts the writes, so that a change based on what was read is refused if it is outdated.
     pub rev: u64,
+    /// Counts the changes that people made: its version for them. Messages, and that they were read, do not count.
+    #[serde(default, skip_serializing_if = "item::is_zero")]
+    pub edits: u64,
 }
 
 /// The advertisement through which a customer came.
@@ -122,12 +147,20 @@ pub struct Referred {
 }
 
 impl Conversation {
+    /// Itself, and those whose place it took.
+    pub(crate) fn with_absorbed(&self) -> Vec<ConversationId> {
+        [self.id].into_iter().chain(self.absorbed.iter().copied()).collect()
+    }
+
     /// The whole item, index keys included.
     pub(crate) fn to_item(&self, tenant: recado_domain::ids::TenantId) -> Item {
         let mut item = item::item(Key::conversation(tenant, self.id), "conversation", self);
         let inbox = inbox_partition(tenant, self.status.as_str());
         item.insert(INBOX_PK.to_owned(), AttributeValue::S(inbox));
         item.insert(INBOX_SK.to_owned(), AttributeValue::S(inbox_sort(self.last_order, self.id)));
+        if self.first_unread.is_some() && self.status.is_wanted() {
+            item.insert(UNREAD_PK.to_owned(), AttributeValue::S(unread_partition(tenant)));
+        }
         item
     }
 }
@@ -155,43 +188,6 @@ impl TenantStore {
     /// The id under which a conversation goes on; `None` if there is none.
     pub(crate) async fn surviving(&self, id: ConversationId) -> Result<Option<ConversationId>, StoreError> {
         Ok(self.conversation(id).await?.map(|known| known.id))
-    }
-
-    /// A page of the inbox: the tenant's conversations in a status, the one with the newest message first.
-    pub async fn inbox(
-        &self,
-        status: ConversationStatus,
-        limit: i32,
-        after: Option<&str>,
-    ) -> Result<Page<Conversation>, StoreError> {
-        const OPERATION: &str = "listing conversations";
-        let partition = inbox_partition(self.tenant, status.as_str());
-        let start = after.and_then(|sort| {
-            let (_, conversation) = sort.split_once('#')?;
-            let key = Key::conversation(self.tenant, ConversationId::parse(conversation).ok()?);
-            let mut start = key.into_attributes();
-            start.insert(INBOX_PK.to_owned(), AttributeValue::S(partition.clone()));
-            start.insert(INBOX_SK.to_owned(), AttributeValue::S(sort.to_owned()));
-            Some(start)
-        });
-        let answer = self
-            .client()
-            .query()
-            .table_name(self.table())
-            .index_name(INBOX_INDEX)
-            .key_condition_expression("#pk = :pk")
-            .expression_attribute_names("#pk", INBOX_PK)
-            .expression_attribute_values(":pk", AttributeValue::S(partition))
-            .scan_index_forward(false)
-            .limit(limit)
-            .set_exclusive_start_key(start)
-            .send()
-            .await
-            .map_err(failed(OPERATION))?;
-        let next = answer.last_evaluated_key.as_ref().and_then(|key| item::text(key, INBOX_SK)).map(str::to_owned);
-        let items: Result<Vec<_>, _> =
-            answer.items.unwrap_or_default().into_iter().map(|item| item::record(OPERATION, item)).collect();
-        Ok(Page { items: items?, next })
     }
 
     pub(crate) async fn get(&self, operation: &'static str, key: Key) -> Result<Option<Item>, StoreError> {

@@ -52,6 +52,13 @@ impl Expression {
         }
     }
 
+    /// Sets an attribute that is not there yet.
+    pub(crate) fn set_if_absent(mut self, name: &str, value: impl Serialize) -> Self {
+        let placeholder = format!(":{name}");
+        self.set.push(format!("#{name} = if_not_exists(#{name}, {placeholder})"));
+        self.value(&placeholder, value)
+    }
+
     /// Adds to a number, which counts as 0 if absent.
     pub(crate) fn add(mut self, path: &str, value: impl Serialize) -> Self {
         let placeholder = format!(":add_{path}");

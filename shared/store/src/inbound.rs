@@ -7,11 +7,14 @@ use crate::conversation::{Conversation, ConversationStatus, Referred};
 use crate::error::StoreError;
 use crate::expression::{ABSENT, Expression, PRESENT};
 use crate::item;
-use crate::keys::{INBOX_PK, INBOX_SK, Key, Place, inbox_partition, inbox_sort};
+use crate::keys::{
+    INBOX_PK, INBOX_SK, Key, Place, UNREAD_PK, UNREAD_SK, inbox_partition, inbox_sort, unread_partition,
+};
 use crate::media::NewMedia;
 use crate::members::Assignee;
 use crate::message::{Message, Pointer};
 use crate::transaction::{Outcome, SURPRISES, Verdict, pause};
+use crate::unread::{earlier, unread_from};
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -20,6 +23,7 @@ use recado_domain::ids::{ConversationId, MessageId, PhoneNumberId, Wamid};
 use recado_domain::message::{Direction, MessageType, Origin};
 use recado_domain::order::MessageOrder;
 use recado_domain::personal::Personal;
+use recado_domain::search::Term;
 use recado_domain::status::{MessageStatus, States};
 use recado_domain::window::{self, CustomerAct};
 
@@ -116,6 +120,8 @@ struct Effect<'a> {
     newest: &'a NewMessage,
     /// How many of them wait to be read.
     unread: u64,
+    /// The place of the first of those.
+    first_unread: Option<MessageOrder>,
     /// The end of the window that the customer opened with them.
     window: Option<Timestamp>,
     /// The last advertisement that they tell of.
@@ -129,10 +135,12 @@ impl<'a> Effect<'a> {
         let all = || messages.iter().map(|(_, message)| *message);
         let acts = all().filter(|message| Origin::is_customer_act(message.origin));
         let last_act = acts.map(|message| CustomerAct::at(message.timestamp)).max();
+        let unread = || all().filter(|message| message.origin.is_none());
         let referred = |message: &NewMessage| Some(Referred { order: message.order, ad: message.referral.clone()? });
         Self {
             newest: all().max_by_key(|message| message.order).expect("a batch that is written has messages"),
-            unread: all().filter(|message| message.origin.is_none()).count() as u64,
+            unread: unread().count() as u64,
+            first_unread: unread().map(|message| message.order).min(),
             window: last_act.map(window::expiry),
             referral: all().filter_map(referred).max_by_key(|referred| referred.order),
             seen: all()
@@ -277,6 +285,7 @@ impl TenantStore {
                 writes.extend(self.assignment_writes(assignee, who.contact, conversation, surprise > HURRY, now));
             }
 
+            self.make_findable(who.contact, &found_by(&belief, &who, &batch.sender)).await?;
             match self.transact(OPERATION, writes).await? {
                 Outcome::Done => {
                     open.into_iter().for_each(|place| recorded[place] = Some(Recorded::Stored));
@@ -337,7 +346,7 @@ impl TenantStore {
                 // What comes in is kept under the id of its wamid itself.
                 taken(Expression::new()).into_update(self.table(), Key::pointer(self.tenant, place.message)),
                 taken(Expression::new()).into_update(self.table(), Key::message(&place)),
-                Expression::new()
+                unread_from(Expression::new(), self.tenant, status, earlier(known.first_unread, Some(place.order)))
                     .add("unreadCount", 1)
                     .add("rev", 1)
                     .set("updatedAt", now.as_millisecond())
@@ -413,7 +422,7 @@ impl TenantStore {
         assignee: Option<&Assignee>,
         now: Timestamp,
     ) -> TransactWriteItem {
-        let Effect { newest, unread, window, referral, seen } = effect;
+        let Effect { newest, unread, first_unread, window, referral, seen } = effect;
         let id = ConversationId::between(person.contact, &batch.number);
         let phone_seen_at = seen.filter(|_| batch.sender.wa_id.is_some());
         let assigned_to_id = assignee.map(|assignee| assignee.user.clone());
@@ -426,6 +435,7 @@ impl TenantStore {
                 contact: person.shown(&batch.sender),
                 status: ConversationStatus::Open,
                 unread_count: unread,
+                first_unread,
                 last_order: newest.order,
                 last_message_at: newest.timestamp,
                 last_preview: newest.preview.clone(),
@@ -434,12 +444,16 @@ impl TenantStore {
                 phone_seen_at,
                 customer_id: person.customer(),
                 assigned_to_id,
+                labels: Vec::new(),
+                active_job_id: None,
+                snoozed_until: None,
                 referral,
                 merged_into: None,
                 absorbed: Vec::new(),
                 created_at: now,
                 updated_at: now,
                 rev: 1,
+                edits: 0,
             };
             return Expression::new().when(ABSENT).into_put(self.table(), conversation.to_item(self.tenant));
         }
@@ -460,6 +474,10 @@ impl TenantStore {
                 if person.holds_phone() && (known.contact.wa_id.is_none() || is_last) {
                     change = change.set_if_some("contact.waId", batch.sender.wa_id.as_ref());
                 }
+                if unread > 0 {
+                    let (status, first) = (known.status.after_inbound(), earlier(known.first_unread, first_unread));
+                    change = unread_from(change, self.tenant, status, first);
+                }
                 let is_later = |new: &Referred| known.referral.as_ref().is_none_or(|old| old.order < new.order);
                 (
                     newest.order > known.last_order,
@@ -471,12 +489,21 @@ impl TenantStore {
             }
             Belief::Ordinary | Belief::Absent => {
                 change = change.when(PRESENT).when("attribute_not_exists(#mergedInto)").when("#lastOrder < :lastOrder");
+                // By another name, they are to be found.
+                if let Some(name) = &batch.sender.name {
+                    change = change.when("#contact.#name = :contact_name").value(":contact_name", name);
+                }
                 // Whoever takes the phone from them takes it from here.
                 if let Some(phone) = batch.sender.wa_id.as_ref().filter(|_| person.holds_phone()) {
                     change = change.when("#contact.#waId = :holds").value(":holds", phone);
                 }
-                if unread > 0 {
-                    change = change.when("#status = :status");
+                // It becomes unread, or is it already since an earlier message: then its place in the index stays.
+                if let Some(first) = first_unread {
+                    change = change
+                        .when("#status = :status")
+                        .when(format!("attribute_not_exists(#{UNREAD_SK}) OR #{UNREAD_SK} <= :{UNREAD_SK}"))
+                        .set(UNREAD_PK, unread_partition(self.tenant))
+                        .set_if_absent(UNREAD_SK, first);
                 }
                 if window.is_some() {
                     change =
@@ -513,4 +540,18 @@ impl TenantStore {
         }
         change.into_update(self.table(), Key::conversation(self.tenant, id))
     }
+}
+
+/// What a conversation is about to show for the first time that its contact is found by.
+fn found_by(belief: &Belief, person: &Person, sender: &Identities) -> Vec<Term> {
+    let (phone, name) = match belief {
+        Belief::Absent => (person.shown(sender).wa_id, sender.name.as_ref()),
+        Belief::Ordinary => (person.known_by(sender).wa_id.filter(|_| person.has_news()), None),
+        Belief::Known(known) => {
+            let phone = person.known_by(sender).wa_id.filter(|phone| known.contact.wa_id.as_ref() != Some(phone));
+            (phone, sender.name.as_ref().filter(|name| known.contact.name.as_ref() != Some(name)))
+        }
+    };
+    let of_name = name.map(|name| Term::of_name(name.expose()));
+    phone.iter().flat_map(Term::of_phone).chain(of_name.into_iter().flatten()).collect()
 }

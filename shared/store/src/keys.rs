@@ -28,6 +28,13 @@
 //! | messages of a conversation, either direction | query `TENANT#t#CONVERSATION#c` / `MESSAGE#…` |
 //! | media of a conversation, and of a page of its messages | query `TENANT#t#CONVERSATION#c` / `MEDIA#…` |
 //! | inbox page by tenant and status, newest first | index `inbox`: `TENANT#t#INBOX#status#shard` / order |
+//! | those of several statuses, newest first | one query of that index for each, brought together |
+//! | those whose window is open | the same, from 24 hours ago, filtered |
+//! | those that somebody looks after | the same, filtered; a page looks at so many at most |
+//! | unread conversations, and how many, by their first unread message | index `unread`: `TENANT#t#UNREAD#shard` / order |
+//! | what a customer wrote since they were read | query `TENANT#t#CONVERSATION#c` / `MESSAGE#…`, filtered |
+//! | conversations by a beginning of a name, or by any part of a phone | query `TENANT#t#SEARCH#kind#beginning` / text and contact |
+//! | messages of a contact, newest first | query each of their conversations, brought together |
 //! | message by id, by client id, by wamid | all three are message ids: get `TENANT#t#MESSAGE#m` / `POINTER` |
 //! | statuses and changes that came before their message | query `TENANT#t#MESSAGE#m` / `EARLY#…` |
 //! | whether a change (reaction, edit, deletion) was taken | get `TENANT#t#MESSAGE#m` / `TAKEN` |
@@ -37,9 +44,10 @@
 //! | a POST under a key that its caller chose | get `TENANT#t#ONCE#…`, or `ONCE#…` if it concerns no tenant / `ONCE` |
 //! | how often a tenant may still ask | update `TENANT#t#BUCKET` / `BUCKET` |
 //!
-//! The `inbox` index carries whole items, the `due` index only keys. Both have a shard in their
-//! partition key because a throttled index rejects base writes; there is one shard until a tenant
-//! needs more.
+//! The `inbox` index carries whole items, the `due` and `unread` indexes only keys. All have a shard in
+//! their partition key because a throttled index rejects base writes; there is one shard until a tenant
+//! needs more. A conversation changes its place in `unread` when it becomes unread and when it is read, and
+//! not with the messages in between.
 
 use crate::event::EventId;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -49,6 +57,7 @@ use recado_domain::ids::{
     ApiKeyId, AppKey, ContactId, ConversationId, CustomerId, MessageId, PhoneNumberId, TenantId, UserId, WabaId,
 };
 use recado_domain::order::MessageOrder;
+use recado_domain::search::Term;
 use recado_domain::status::Fact;
 use recado_domain::template::TemplateKey;
 use std::collections::HashMap;
@@ -60,6 +69,12 @@ pub(crate) const SK: &str = "sk";
 pub(crate) const INBOX_INDEX: &str = "inbox";
 pub(crate) const INBOX_PK: &str = "inboxPk";
 pub(crate) const INBOX_SK: &str = "inboxSk";
+
+/// The sparse index of conversations with unread messages, by the first of them.
+pub(crate) const UNREAD_INDEX: &str = "unread";
+pub(crate) const UNREAD_PK: &str = "unreadPk";
+/// The place of the first unread message; kept also of what is unwanted, and so not in the index.
+pub(crate) const UNREAD_SK: &str = "unreadSk";
 
 /// The index of everything unfinished.
 pub(crate) const DUE_INDEX: &str = "due";
@@ -217,6 +232,10 @@ impl Key {
 
     pub(crate) fn formerly(tenant: TenantId, contact: ContactId, identity: &Address) -> Self {
         Self { sk: format!("{FORMERLY}{}", name_of(identity)), ..Self::contact(tenant, contact) }
+    }
+
+    pub(crate) fn search(tenant: TenantId, term: &Term, contact: ContactId) -> Self {
+        Self::new(search_partition(tenant, term), format!("{}#{contact}", search_prefix(term)))
     }
 
     pub(crate) fn conversation(tenant: TenantId, conversation: ConversationId) -> Self {
@@ -397,6 +416,33 @@ pub(crate) fn user_partition(user: &UserId) -> String {
 
 pub(crate) fn inbox_partition(tenant: TenantId, status: &str) -> String {
     format!("TENANT#{tenant}#INBOX#{status}#0")
+}
+
+/// Everything of a kind that begins alike stands together.
+pub(crate) fn search_partition(tenant: TenantId, term: &Term) -> String {
+    let (kind, beginning, _) = term.key();
+    format!("TENANT#{tenant}#SEARCH#{kind}#{beginning}")
+}
+
+/// What the sort keys of everything begin with that begins with a term.
+pub(crate) fn search_prefix(term: &Term) -> String {
+    let (.., text) = term.key();
+    text.to_owned()
+}
+
+/// Reads text and contact out of the sort key of a search item.
+pub(crate) fn parse_search_sort(sort: &str) -> Option<(String, ContactId)> {
+    let (text, contact) = sort.rsplit_once('#')?;
+    Some((text.to_owned(), ContactId::parse(contact).ok()?))
+}
+
+pub(crate) fn unread_partition(tenant: TenantId) -> String {
+    format!("TENANT#{tenant}#UNREAD#0")
+}
+
+/// The sort key of the first message that would stand at or behind this place.
+pub(crate) fn message_sort_from(order: MessageOrder) -> String {
+    format!("{MESSAGES}{order}")
 }
 
 pub(crate) fn inbox_sort(last: MessageOrder, conversation: ConversationId) -> String {

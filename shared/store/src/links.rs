@@ -20,7 +20,7 @@ use crate::transaction::{Outcome, SURPRISES, pause};
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
-use recado_domain::customer::{Lead, Link, MatchOn, matchable};
+use recado_domain::customer::{Lead, Link, LinkedBy, MatchOn, matchable};
 use recado_domain::ids::{ContactId, ConversationId, CustomerId};
 use serde::{Deserialize, Serialize};
 
@@ -151,7 +151,7 @@ impl TenantStore {
             if link == known.link() {
                 return Ok(());
             }
-            let mut writes = self.link_writes(&known, &link, Expression::new(), now).await?;
+            let mut writes = self.link_writes(&known, &link, Expression::new(), None, now).await?;
             writes.extend(self.lead_checks(&leads));
             if matches!(self.transact(OPERATION, writes).await?, Outcome::Done) {
                 return Ok(());
@@ -161,12 +161,13 @@ impl TenantStore {
     }
 
     /// The writes that give a contact another link and show it in all its conversations; together with
-    /// another change of the contact. Conditional on the link that is known.
+    /// another change of the contact, and of one of the conversations. Conditional on the link that is known.
     pub(crate) async fn link_writes(
         &self,
         known: &ContactRecord,
         link: &Link,
         change: Expression,
+        edited: Option<(ConversationId, Expression)>,
         now: Timestamp,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let change = linked_to(change, link)
@@ -176,20 +177,26 @@ impl TenantStore {
             .when(NOT_MERGED)
             .into_update(self.table(), Key::contact(self.tenant, known.id));
         let mut writes = vec![change];
-        if known.link().id == link.id {
-            return Ok(writes);
-        }
-        for number in self.numbers().await? {
+        let is_another = known.link().id != link.id;
+        for number in if is_another { self.numbers().await? } else { Vec::new() } {
             let conversation = ConversationId::between(known.id, &number);
+            if edited.as_ref().is_some_and(|(edited, _)| *edited == conversation) {
+                continue;
+            }
             let key = Key::conversation(self.tenant, conversation);
             writes.push(match self.conversation_itself(conversation).await? {
                 Some(_) => {
                     let change = Expression::new().add("rev", 1).set("updatedAt", now.as_millisecond());
+                    let change = if link.by == LinkedBy::Person { change.add("edits", 1) } else { change };
                     shown_as(change, link.id).when(PRESENT).into_update(self.table(), key)
                 }
                 // One that begins meanwhile would show the old link.
                 None => Expression::new().when(ABSENT).into_check(self.table(), key),
             });
+        }
+        if let Some((conversation, edit)) = edited {
+            let edit = if is_another { shown_as(edit, link.id) } else { edit };
+            writes.push(edit.into_update(self.table(), Key::conversation(self.tenant, conversation)));
         }
         Ok(writes)
     }

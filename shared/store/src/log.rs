@@ -59,7 +59,7 @@ struct Record {
 }
 
 /// DynamoDB takes at most so many items in a call.
-const BATCH: usize = 25;
+pub(crate) const BATCH: usize = 25;
 
 /// How often what DynamoDB had no room for is sent again.
 const ROUNDS: u32 = 6;
@@ -75,13 +75,13 @@ impl Store {
             entries.iter().map(|entry| ((key(entry).pk, key(entry).sk), log_item(entry))).collect();
         let puts: Vec<_> = puts.into_values().collect();
         for batch in puts.chunks(BATCH) {
-            self.log_batch(batch).await?;
+            self.put_batch("logging webhook events", batch).await?;
         }
         Ok(())
     }
 
-    async fn log_batch(&self, items: &[Item]) -> Result<(), StoreError> {
-        const OPERATION: &str = "logging webhook events";
+    /// Puts up to [`BATCH`] items, no two of one key, each by itself.
+    pub(crate) async fn put_batch(&self, operation: &'static str, items: &[Item]) -> Result<(), StoreError> {
         let put = |item: &Item| {
             let put = PutRequest::builder().set_item(Some(item.clone())).build().expect("the item is set");
             WriteRequest::builder().put_request(put).build()
@@ -89,14 +89,14 @@ impl Store {
         let mut left: Vec<_> = items.iter().map(put).collect();
         for round in 0..ROUNDS {
             let request = self.client.batch_write_item().request_items(&*self.table, left);
-            let answer = request.send().await.map_err(failed(OPERATION))?;
+            let answer = request.send().await.map_err(failed(operation))?;
             left = answer.unprocessed_items.unwrap_or_default().remove(&*self.table).unwrap_or_default();
             if left.is_empty() {
                 return Ok(());
             }
             pause(round).await;
         }
-        Err(StoreError::Contended { operation: OPERATION })
+        Err(StoreError::Contended { operation })
     }
 
     /// One page of a day's log (UTC), newest first, without what has expired by `now`. `limit` is at least 1.

@@ -6,14 +6,14 @@
 use crate::due;
 use crate::error::{StoreError, failed};
 use crate::expression::Expression;
-use crate::item;
-use crate::keys::{DUE_PK, DUE_SK, DueKind, Key, PK, Place, SK, conversation_partition, due_shard, due_sort};
+use crate::item::{self, Page};
+use crate::keys::{DUE_PK, DUE_SK, DueKind, Key, MEDIA, PK, Place, SK, conversation_partition, due_shard, due_sort};
 use crate::message::Message;
 use crate::outbox::Updated;
 use crate::{Store, TenantStore};
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use jiff::Timestamp;
-use recado_domain::ids::{MessageId, PhoneNumberId};
+use recado_domain::ids::{ConversationId, MessageId, PhoneNumberId};
 use recado_domain::media::{Attempts, LEASE, MediaFailure, SWEEP_GRACE, backoff};
 use recado_domain::message::MessageType;
 use recado_domain::order::MessageOrder;
@@ -57,7 +57,8 @@ pub struct Media {
     /// Where it stands.
     #[serde(flatten)]
     pub state: MediaState,
-    order: MessageOrder,
+    /// The place of its message.
+    pub order: MessageOrder,
 }
 
 /// Where a file stands.
@@ -158,6 +159,18 @@ impl TenantStore {
         const OPERATION: &str = "reading a message's file";
         let Some(place) = self.place_of(message).await? else { return Ok(None) };
         self.get(OPERATION, Key::media(&place)).await?.map(|item| item::record(OPERATION, item)).transpose()
+    }
+
+    /// A page of a conversation's files, newest first; together with those of the conversations whose place it took.
+    /// `None` if there is no such conversation.
+    pub async fn gallery(
+        &self,
+        conversation: ConversationId,
+        limit: i32,
+        after: Option<&str>,
+    ) -> Result<Option<Page<Media>>, StoreError> {
+        let Some(known) = self.conversation(conversation).await? else { return Ok(None) };
+        self.newest("listing files", &known.with_absorbed(), MEDIA, limit, after).await.map(Some)
     }
 
     /// The files of messages of one conversation, in one query; no query if none of them has a file.

@@ -169,14 +169,19 @@ impl TenantStore {
                 last => turn.when("#turn = :last").value(":last", last),
             }
         };
+        [
+            turn.into_update(self.table(), Key::member(self.tenant, user)),
+            self.agent_check(user),
+            self.activity_write(Happened::Assigned(user), contact, conversation, now),
+        ]
+    }
+
+    /// The check that somebody may look after conversations here.
+    pub(crate) fn agent_check(&self, user: &UserId) -> TransactWriteItem {
         let is_member = Expression::new()
             .when("#role IN (:admin, :agent)")
             .value(":admin", Role::Admin)
             .value(":agent", Role::Agent);
-        [
-            turn.into_update(self.table(), Key::member(self.tenant, user)),
-            is_member.into_check(self.table(), Key::membership(user, self.tenant)),
-            self.activity_write(Happened::Assigned(user), contact, conversation, now),
-        ]
+        is_member.into_check(self.table(), Key::membership(user, self.tenant))
     }
 }

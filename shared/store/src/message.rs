@@ -8,11 +8,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use recado_domain::contact::Identities;
-use recado_domain::ids::{ClientMessageId, ConversationId, MessageId, TenantId, UserId, Wamid};
+use recado_domain::ids::{ClientMessageId, ContactId, ConversationId, MessageId, TenantId, UserId, Wamid};
 use recado_domain::message::{Direction, MessageType, Origin};
 use recado_domain::order::MessageOrder;
 use recado_domain::personal::Personal;
 use recado_domain::status::States;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// A message of a conversation.
@@ -145,12 +146,38 @@ impl TenantStore {
         limit: i32,
         after: Option<&str>,
     ) -> Result<Page<Message>, StoreError> {
-        const OPERATION: &str = "listing messages";
         let known = self.conversation(conversation).await?;
-        let (id, absorbed) = known.map_or((conversation, Vec::new()), |known| (known.id, known.absorbed));
+        let ids = known.map_or(vec![conversation], |known| known.with_absorbed());
+        self.newest("listing messages", &ids, MESSAGES, limit, after).await
+    }
+
+    /// A page of everything that was written with a contact at any of the tenant's numbers, newest first. `None` if
+    /// there is no such contact.
+    pub async fn messages_with(
+        &self,
+        contact: ContactId,
+        limit: i32,
+        after: Option<&str>,
+    ) -> Result<Option<Page<Message>>, StoreError> {
+        let Some(contact) = self.surviving_contact(contact).await? else { return Ok(None) };
+        let known = self.conversations_of(contact.id).await?;
+        let ids: Vec<_> =
+            known.into_iter().filter_map(|(_, known)| known).flat_map(|known| known.with_absorbed()).collect();
+        self.newest("listing the messages of a contact", &ids, MESSAGES, limit, after).await.map(Some)
+    }
+
+    /// A page of what stands under a prefix in conversations, newest first: one query for each, however much there is.
+    pub(crate) async fn newest<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        conversations: &[ConversationId],
+        prefix: &str,
+        limit: i32,
+        after: Option<&str>,
+    ) -> Result<Page<T>, StoreError> {
+        let queries = conversations.iter().map(|id| self.newest_in(operation, *id, prefix, limit, after));
         let (mut items, mut is_last) = (Vec::new(), true);
-        for id in [id].into_iter().chain(absorbed) {
-            let (found, next) = self.messages_in(OPERATION, id, limit, after).await?;
+        for (found, next) in try_join_all(queries).await? {
             items.extend(found);
             is_last &= next.is_none();
         }
@@ -159,14 +186,15 @@ impl TenantStore {
         is_last &= items.len() <= most;
         items.truncate(most);
         let next = items.last().filter(|_| !is_last).and_then(|last| item::text(last, SK)).map(str::to_owned);
-        let items: Result<Vec<_>, _> = items.into_iter().map(|item| item::record(OPERATION, item)).collect();
+        let items: Result<Vec<_>, _> = items.into_iter().map(|item| item::record(operation, item)).collect();
         Ok(Page { items: items?, next })
     }
 
-    async fn messages_in(
+    async fn newest_in(
         &self,
         operation: &'static str,
         conversation: ConversationId,
+        prefix: &str,
         limit: i32,
         after: Option<&str>,
     ) -> Result<(Vec<Item>, Option<Item>), StoreError> {
@@ -176,11 +204,11 @@ impl TenantStore {
             .client()
             .query()
             .table_name(self.table())
-            .key_condition_expression("#pk = :pk AND begins_with(#sk, :messages)")
+            .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
             .expression_attribute_names("#pk", PK)
             .expression_attribute_names("#sk", SK)
             .expression_attribute_values(":pk", AttributeValue::S(pk))
-            .expression_attribute_values(":messages", AttributeValue::S(MESSAGES.to_owned()))
+            .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
             .scan_index_forward(false)
             .limit(limit)
             .set_exclusive_start_key(start)

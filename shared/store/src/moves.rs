@@ -12,15 +12,19 @@ use crate::expression::{ABSENT, Expression, NOT_MERGED, PRESENT};
 use crate::identity::{Former, IdentityRecord, unbegun};
 use crate::inbound::{InboundBatch, NewMessage, Recorded};
 use crate::item;
-use crate::keys::{FORMERLY, INBOX_PK, INBOX_SK, Key, NUMBERS, SK, inbox_partition, inbox_sort};
+use crate::keys::{FORMERLY, INBOX_PK, INBOX_SK, Key, NUMBERS, SK, UNREAD_PK, UNREAD_SK, inbox_partition, inbox_sort};
 use crate::links::{linked_to, shown_as};
 use crate::transaction::{Outcome, SURPRISES, pause};
+use crate::unread::{earlier, unread_from};
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use jiff::Timestamp;
 use recado_domain::contact::{Address, Identities};
 use recado_domain::customer::{Link, matchable};
 use recado_domain::ids::{ContactId, ConversationId, CustomerId, MessageId, PhoneNumberId};
+use recado_domain::label::Label;
+use recado_domain::search::Term;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Somebody is now known by other identities.
 #[derive(Debug, Clone)]
@@ -105,6 +109,8 @@ impl TenantStore {
             // Whoever has another phone may be found to be a customer by it.
             let phone = matchable(&moved.after, None).pop();
             writes.extend(phone.iter().map(|phone| self.contact_match_write(phone, contact, Some(now))));
+            let terms: Vec<Term> = moved.after.wa_id.iter().flat_map(Term::of_phone).collect();
+            self.make_findable(contact, &terms).await?;
             if matches!(self.transact(OPERATION, writes).await?, Outcome::Done) {
                 return match &phone {
                     Some(phone) => self.match_on_news(contact, phone, now).await,
@@ -321,6 +327,8 @@ impl TenantStore {
                 writes.push(change.into_update(self.table(), Key::conversation(self.tenant, goes_on.id)));
             }
         }
+        let terms: Vec<Term> = known_by.wa_id.iter().flat_map(Term::of_phone).collect();
+        self.make_findable(survivor, &terms).await?;
         self.transact(OPERATION, writes).await.map(|_| ())
     }
 
@@ -349,6 +357,8 @@ impl TenantStore {
             .add("rev", 1)
             .remove(INBOX_PK)
             .remove(INBOX_SK)
+            .remove(UNREAD_PK)
+            .remove(UNREAD_SK)
             .when("#rev = :known")
             .value(":known", ends.rev)
             .into_update(self.table(), Key::conversation(self.tenant, ends.id));
@@ -367,9 +377,13 @@ impl TenantStore {
         let last_order = goes_on.last_order.max(ends.last_order);
         let window = goes_on.window_expires_at.max(ends.window_expires_at);
         let phone_seen_at = goes_on.phone_seen_at.max(ends.phone_seen_at);
-        let mut change = Expression::new()
+        let labels: BTreeSet<&Label> = goes_on.labels.iter().chain(&ends.labels).collect();
+        let first_unread = earlier(goes_on.first_unread, ends.first_unread);
+        let mut change = unread_from(Expression::new(), self.tenant, status, first_unread)
             .add("unreadCount", ends.unread_count)
             .add("rev", 1)
+            // More than either had, so that nobody's change fits who knew only one of them.
+            .add("edits", ends.edits + 1)
             .set("updatedAt", now.as_millisecond())
             .set("status", status)
             .set(INBOX_PK, inbox_partition(self.tenant, status.as_str()))
@@ -378,6 +392,8 @@ impl TenantStore {
             .set_if_some("windowExpiresAt", window.map(Timestamp::as_millisecond))
             .set_if_some("phoneSeenAt", phone_seen_at.map(Timestamp::as_millisecond))
             .set_if_some("assignedToId", goes_on.assigned_to_id.or(ends.assigned_to_id))
+            .set_if_some("labels", Some(labels).filter(|labels| !labels.is_empty()))
+            .set_if_some("activeJobId", goes_on.active_job_id.or(ends.active_job_id))
             .when("#rev = :known")
             .value(":known", goes_on.rev);
         change = shown_as(change, customer);

@@ -53,7 +53,15 @@ struct Route {
 impl Route {
     /// Whether it goes on where a cursor says.
     fn is_list(&self) -> bool {
-        let lists = ["/conversations", "/messages", "/webhook-logs", "/parked", "/users", "/api-keys"];
+        let lists = [
+            "/conversations",
+            "/messages",
+            "/conversations/{id}/media",
+            "/webhook-logs",
+            "/parked",
+            "/users",
+            "/api-keys",
+        ];
         self.method == "GET" && lists.iter().any(|list| self.path.ends_with(list))
     }
 }
@@ -88,6 +96,14 @@ const REGISTERING: &[(&str, &str)] =
 const LINKING: &[(&str, &str)] = &[("customerId", "customer"), ("id", "contact")];
 const ENTERING: &[(&str, &str)] = &[("id", "customer"), ("tenantId", "tenant")];
 const CHANGING: &[(&str, &str)] = &[("id", "customer"), ("tenantId", "tenant"), ("contactId", "contact")];
+const EDITING: &[(&str, &str)] = &[
+    ("assignedToId", "user"),
+    ("customerId", "customer"),
+    ("read.upTo", "message"),
+    ("id", "conversation"),
+    ("tenantId", "tenant"),
+];
+const READING: &[(&str, &str)] = &[("cursor", "cursor"), ("tenantId", "tenant"), ("id", "conversation")];
 const INVITING: &[(&str, &str)] = &[("userId", "user"), ("id", "user"), ("tenantId", "tenant")];
 const GIVING: &[(&str, &str)] = &[("id", "user"), ("tenantId", "tenant")];
 const KEYING: &[(&str, &str)] = &[("tenantId", "tenant"), ("createdById", "user"), ("id", "key")];
@@ -105,6 +121,13 @@ const ROTATING: &[(&str, &str)] = &[("tenantId", "tenant"), ("id", "app")];
 const ROUTES: &[Route] = &[
     get("/conversations", ""),
     get("/conversations/{id}", "conversation"),
+    patch("/conversations/{id}", "conversation", EDITING),
+    get("/conversations/{id}/media", "conversation"),
+    get("/messages", ""),
+    get("/messages/{id}/status", "message"),
+    post("/messages/{id}/read", "message", &[]),
+    get("/unread-count", ""),
+    post("/read-all", "", READING),
     get("/conversations/{id}/messages", "conversation"),
     post("/conversations/{id}/messages", "conversation", SENDING),
     get("/messages/{id}/media", "message"),
@@ -155,7 +178,10 @@ const ROUTES: &[Route] = &[
 ];
 
 /// What a query may name.
-const QUERY: [(&str, &str); 6] = [
+const QUERY: [(&str, &str); 9] = [
+    ("search", "phone"),
+    ("assignedTo", "user"),
+    ("phoneNumber", "phone"),
     ("cursor", "cursor"),
     ("phoneNumberId", "number"),
     ("tenantId", "tenant"),
@@ -307,15 +333,14 @@ impl Desk {
             let token = self.token_of(place, 0);
             let first = self.town.tenants[place].ids["conversation"][0].clone();
             let mut cursors = Vec::new();
-            for list in [
-                "/conversations",
-                &format!("/conversations/{first}/messages"),
-                "/webhook-logs",
-                "/parked",
-                "/users",
-                "/api-keys",
-            ] {
-                let (status, body) = self.ask("GET", &format!("{list}?limit=1"), Some(&token), None, None).await;
+            let contact = &self.town.tenants[place].ids["contact"][0];
+            let of_one =
+                [format!("/conversations/{first}/messages?limit=1"), format!("/messages?limit=1&contactId={contact}")];
+            let of_all = ["/conversations", "/webhook-logs", "/parked", "/users", "/api-keys"];
+            let of_all = of_all.map(|list| format!("{list}?limit=1"));
+            let unread = "/conversations?filter=unread&limit=1".to_owned();
+            for list in of_one.into_iter().chain(of_all).chain([unread]) {
+                let (status, body) = self.ask("GET", &list, Some(&token), None, None).await;
                 assert_eq!(status, 200, "{list} of tenant {place}: {body}");
                 let body: Value = serde_json::from_str(&body).unwrap();
                 cursors.push(
@@ -404,6 +429,7 @@ impl Desk {
                     let (id, is_foreign) = pick(of, random);
                     query.push(format!("{name}={id}"));
                     aims |= is_foreign && name == "cursor" && route.is_list();
+                    aims |= is_foreign && name == "contactId" && route.path == "/messages";
                 }
             }
             let chosen_tenant = random.random_bool(0.2).then(|| pick("tenant", random)).map(|(id, is_foreign)| {
@@ -414,14 +440,15 @@ impl Desk {
                 let mut body = base_of(fields, random);
                 for (name, of) in fields {
                     // Names that the route does not know are tried less often: they are refused at once.
-                    let is_known = body.pointer(&pointer(name)).is_some() || matches!(*name, "cursor" | "customerId");
+                    let is_known = body.pointer(&pointer(name)).is_some()
+                        || matches!(*name, "cursor" | "customerId" | "assignedToId");
                     if random.random_bool(if is_known { 0.7 } else { 0.1 }) {
                         let (id, is_foreign) = pick(of, random);
                         match name.split_once('.') {
                             Some(_) => *body.pointer_mut(&pointer(name)).unwrap() = json!(id),
                             None => body[*name] = json!(id),
                         }
-                        aims |= is_foreign && matches!(*name, "cursor" | "customerId");
+                        aims |= is_foreign && matches!(*name, "cursor" | "customerId" | "assignedToId" | "read.upTo");
                     }
                 }
                 body
@@ -517,6 +544,10 @@ fn base_of(fields: &[(&str, &str)], random: &mut StdRng) -> Value {
     }
     if fields == CHANGING {
         return json!({"name": "X"});
+    }
+    if fields == EDITING {
+        let status = ["OPEN", "CLOSED", "ARCHIVED"][random.random_range(0..3)];
+        return json!({"status": status, "labels": ["x"], "read": {"upTo": of_nothing("message", random)}});
     }
     if fields == INVITING {
         return json!({"email": "x@y.example", "name": "X", "role": "agent"});

@@ -104,6 +104,10 @@ impl Described<'_> {
             if let Some(kind) = parameter.pointer("/schema/type/0").cloned() {
                 parameter["schema"]["type"] = kind;
             }
+            let choices = parameter.pointer("/schema/oneOf").and_then(Value::as_array);
+            if let Some(only) = choices.and_then(|choices| choices.iter().find(|one| one["type"] != "null")).cloned() {
+                parameter["schema"] = only;
+            }
         }
         for (name, status, code, message) in ERRORS {
             if self.can_answer(status) {

@@ -7,13 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// The operations whose example is answered otherwise on the local stack, and how.
-const OTHERWISE: [(&str, u16); 5] = [
+const OTHERWISE: [(&str, u16); 6] = [
     // There is a number, and the example's customer has written to it.
     ("test_message_send", 202),
     // The example's token is not one.
     ("config_connect", 422),
     // It names no number: whoever tries the collection must not lose one.
     ("config_release", 400),
+    // It does not say whose messages.
+    ("history_list", 400),
     // The example's number is not the example's token's.
     ("tenants_register", 422),
     // A text has no file.
