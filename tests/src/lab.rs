@@ -146,10 +146,14 @@ impl Lab {
         Inbound::new(Store::new(client, self.table()), archive_of(&self.stack), self.clock())
     }
 
+    /// The table, past the proxy.
+    pub fn store_past_proxy(&self) -> Store {
+        Store::new(aws_sdk_dynamodb::Client::new(&stack().sdk_config()), self.table())
+    }
+
     /// One more inbound worker, past the proxy.
     pub fn inbound_past_proxy(&self) -> Inbound {
-        let client = aws_sdk_dynamodb::Client::new(&stack().sdk_config());
-        Inbound::new(Store::new(client, self.table()), archive_of(&self.stack), self.clock())
+        Inbound::new(self.store_past_proxy(), archive_of(&self.stack), self.clock())
     }
 
     /// One more number of the tenant's, on the same account.
@@ -273,7 +277,8 @@ impl Lab {
         self.compose_in(&self.tenant().await, known, text).await
     }
 
-    async fn compose_in(&self, tenant: &TenantStore, known: Conversation, text: &str) -> MessageId {
+    /// The agent writes through a certain worker.
+    pub async fn compose_in(&self, tenant: &TenantStore, known: Conversation, text: &str) -> MessageId {
         let draft = Draft {
             client_message_id: ClientMessageId::parse(text.escape_default().to_string()).unwrap(),
             kind: MessageType::Text,

@@ -191,25 +191,49 @@ async fn a_number_that_passed_to_somebody_else_is_neither_shown_nor_written_to_i
     assert_ne!(holder["contact"], json!(before.contact_id));
 }
 
-/// Delivers something whose write waits, once it is planned, until another worker has taken the rest. The lab is
-/// behind the proxy.
-pub(crate) async fn deliver_late(lab: &Lab, proxy: &Proxy, late: String, meanwhile: &[String]) {
-    let other = lab.inbound_past_proxy();
+/// Does something through the proxy of which one transaction waits, once it is planned, until the rest is done
+/// past the proxy. So many transactions before it do not wait.
+pub(crate) async fn late<T>(
+    proxy: &Proxy,
+    before: u64,
+    late: impl Future<Output = T>,
+    meanwhile: impl Future<Output = ()>,
+) -> T {
     let made = || proxy.calls().get("TransactWriteItems").map_or(0, |calls| calls.made);
-    let before = made();
-    for _ in 0..2 {
-        proxy.next("TransactWriteItems", Fault::ErrorBefore);
-    }
-    let rest = async {
-        while made() == before {
+    let waiting = made() + before + 1;
+    let faults = (0..before).map(|_| Fault::Nothing).chain([Fault::ErrorBefore; 2]);
+    faults.for_each(|fault| proxy.next("TransactWriteItems", fault));
+    let meanwhile = async {
+        while made() < waiting {
             tokio::task::yield_now().await;
         }
-        for body in meanwhile {
-            let response = other.handle(sqs_event(std::slice::from_ref(body))).await;
-            assert!(response.batch_item_failures.is_empty(), "not taken meanwhile: {response:?}");
-        }
+        meanwhile.await;
     };
-    tokio::join!(lab.deliver(std::slice::from_ref(&late)), rest);
+    tokio::join!(late, meanwhile).0
+}
+
+/// Delivers something whose write waits, once it is planned, until another worker has taken the rest.
+pub(crate) async fn deliver_late(lab: &Lab, proxy: &Proxy, body: String, meanwhile: &[String]) {
+    late(proxy, 0, lab.deliver(&[body]), take_past_proxy(lab, meanwhile)).await;
+}
+
+/// Another worker takes these, one after the other.
+pub(crate) async fn take_past_proxy(lab: &Lab, bodies: &[String]) {
+    let worker = lab.inbound_past_proxy();
+    for body in bodies {
+        let response = worker.handle(sqs_event(std::slice::from_ref(body))).await;
+        assert!(response.batch_item_failures.is_empty(), "not taken meanwhile: {response:?}");
+    }
+}
+
+/// Somebody who wrote without a phone, and later from one: two contacts, of which the one with the phone ends as soon
+/// as what is returned is delivered.
+pub(crate) async fn about_to_be_one(lab: &Lab) -> String {
+    let only_id = Identities { bsuid: old().bsuid, ..Identities::default() };
+    lab.deliver(&[written(lab, &only_id, "wamid.id", 0)]).await;
+    lab.pass(SignedDuration::from_secs(1));
+    lab.deliver(&[written(lab, &phone(OLD), "wamid.phone", 20)]).await;
+    written(lab, &old(), "wamid.both", 5)
 }
 
 #[tokio::test]
