@@ -24,13 +24,13 @@ async fn what_a_client_asks_for_twice_across_a_merge_is_sent_once_whichever_is_w
             let again = async {
                 lab.compose_in(&past_proxy, survivor().await, "hola").await;
             };
-            late(&proxy, 0, lab.compose_on(ends.clone(), "hola"), again).await;
+            Box::pin(late(&proxy, 0, lab.compose_on(ends.clone(), "hola"), again)).await;
         } else {
             let survivor = survivor().await;
             let first = async {
                 lab.compose_in(&past_proxy, ends.clone(), "hola").await;
             };
-            late(&proxy, 0, lab.compose_on(survivor, "hola"), first).await;
+            Box::pin(late(&proxy, 0, lab.compose_on(survivor, "hola"), first)).await;
         }
         assert_eq!(
             lab.count("outbox").await,
