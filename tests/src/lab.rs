@@ -27,7 +27,8 @@ use recado_platform::intake::IntakeBucket;
 use recado_platform::queue::Queue;
 use recado_platform::vault::{Purpose, Vault};
 use recado_store::{
-    Composed, Conversation, Draft, Message, NewMember, NewTenant, Number, NumberStatus, Sender, Store, TenantStore,
+    Composed, Connected, Conversation, Draft, Message, NewMember, NewTenant, Number, NumberStatus, Sender, Store,
+    TenantStore,
 };
 use recado_testkit::stack::Stack;
 use recado_whatsapp::envelope::{Envelope, Item, Kind};
@@ -145,6 +146,26 @@ impl Lab {
         Inbound::new(Store::new(client, self.table()), archive_of(&self.stack), self.clock())
     }
 
+    /// The table, past the proxy.
+    pub fn store_past_proxy(&self) -> Store {
+        Store::new(aws_sdk_dynamodb::Client::new(&stack().sdk_config()), self.table())
+    }
+
+    /// One more inbound worker, past the proxy.
+    pub fn inbound_past_proxy(&self) -> Inbound {
+        Inbound::new(self.store_past_proxy(), archive_of(&self.stack), self.clock())
+    }
+
+    /// One more number of the tenant's, on the same account.
+    pub async fn another_number(&self) -> PhoneNumberId {
+        let tenant = self.tenant().await;
+        let first = tenant.number(&self.number).await.unwrap().unwrap();
+        let number = Number { phone_number_id: PhoneNumberId::parse(fresh_digits()).unwrap(), ..first };
+        let connected = tenant.connect_once(&number, None, self.now()).await.unwrap();
+        assert_eq!(connected, Connected::Done, "nobody else has a fresh number");
+        number.phone_number_id
+    }
+
     /// One more tenant on the same table.
     pub async fn another_tenant(&self) -> Occupant {
         Occupant::move_in(&self.stack, &self.store, &self.outbound.vault, &Staff::default(), self.now()).await
@@ -206,11 +227,16 @@ impl Lab {
 
     /// The queue message of anything.
     pub fn item(&self, kind: Kind, field: &str, raw: &Value) -> String {
+        self.item_at(&self.number, kind, field, raw)
+    }
+
+    /// The queue message of anything at this number of the tenant's.
+    pub fn item_at(&self, number: &PhoneNumberId, kind: Kind, field: &str, raw: &Value) -> String {
         let raw = RawValue::from_string(raw.to_string()).unwrap();
         let item = Item {
             waba_id: Some(self.first.waba.as_str().into()),
             field: Some(field.into()),
-            phone_number_id: Some(self.number.as_str().into()),
+            phone_number_id: Some(number.as_str().into()),
             ..Item::new(kind, &raw)
         };
         serde_json::to_string(&Envelope::new("default".into(), self.now().as_millisecond(), item)).unwrap()
@@ -251,7 +277,8 @@ impl Lab {
         self.compose_in(&self.tenant().await, known, text).await
     }
 
-    async fn compose_in(&self, tenant: &TenantStore, known: Conversation, text: &str) -> MessageId {
+    /// The agent writes through a certain worker.
+    pub async fn compose_in(&self, tenant: &TenantStore, known: Conversation, text: &str) -> MessageId {
         let draft = Draft {
             client_message_id: ClientMessageId::parse(text.escape_default().to_string()).unwrap(),
             kind: MessageType::Text,

@@ -1,16 +1,15 @@
 //! People change their number; contacts turn out to be one person; numbers pass to others.
 
 use futures_util::future::join_all;
-use inbound::Inbound;
 use jiff::SignedDuration;
 use recado_domain::contact::Identities;
 use recado_domain::ids::{MessageId, Wamid};
 use recado_domain::message::Origin;
-use recado_store::{Conversation, Store};
+use recado_store::Conversation;
 use recado_whatsapp::envelope::Kind;
 use serde_json::{Value, json};
-use stories::lab::{Lab, archive_of, phone, phone_and_bsuid, sqs_event};
-use stories::proxy::Fault;
+use stories::lab::{Lab, phone, phone_and_bsuid, sqs_event};
+use stories::proxy::{Fault, Proxy};
 
 pub(crate) const OLD: &str = "5491155551234";
 pub(crate) const NEW: &str = "5491166667777";
@@ -192,35 +191,99 @@ async fn a_number_that_passed_to_somebody_else_is_neither_shown_nor_written_to_i
     assert_ne!(holder["contact"], json!(before.contact_id));
 }
 
+/// Does something through the proxy of which one transaction waits, once it is planned, until the rest is done
+/// past the proxy. So many transactions before it do not wait.
+pub(crate) async fn late<T>(
+    proxy: &Proxy,
+    before: u64,
+    late: impl Future<Output = T>,
+    meanwhile: impl Future<Output = ()>,
+) -> T {
+    let made = || proxy.calls().get("TransactWriteItems").map_or(0, |calls| calls.made);
+    let waiting = made() + before + 1;
+    let faults = (0..before).map(|_| Fault::Nothing).chain([Fault::ErrorBefore; 2]);
+    faults.for_each(|fault| proxy.next("TransactWriteItems", fault));
+    let meanwhile = async {
+        while made() < waiting {
+            tokio::task::yield_now().await;
+        }
+        meanwhile.await;
+    };
+    tokio::join!(late, meanwhile).0
+}
+
+/// Delivers something whose write waits, once it is planned, until another worker has taken the rest.
+pub(crate) async fn deliver_late(lab: &Lab, proxy: &Proxy, body: String, meanwhile: &[String]) {
+    late(proxy, 0, lab.deliver(&[body]), take_past_proxy(lab, meanwhile)).await;
+}
+
+/// Another worker takes these, one after the other.
+pub(crate) async fn take_past_proxy(lab: &Lab, bodies: &[String]) {
+    let worker = lab.inbound_past_proxy();
+    for body in bodies {
+        let response = worker.handle(sqs_event(std::slice::from_ref(body))).await;
+        assert!(response.batch_item_failures.is_empty(), "not taken meanwhile: {response:?}");
+    }
+}
+
+/// Somebody who wrote without a phone, and later from one: two contacts, of which the one with the phone ends as soon
+/// as what is returned is delivered.
+pub(crate) async fn about_to_be_one(lab: &Lab) -> String {
+    let only_id = Identities { bsuid: old().bsuid, ..Identities::default() };
+    lab.deliver(&[written(lab, &only_id, "wamid.id", 0)]).await;
+    lab.pass(SignedDuration::from_secs(1));
+    lab.deliver(&[written(lab, &phone(OLD), "wamid.phone", 20)]).await;
+    written(lab, &old(), "wamid.both", 5)
+}
+
 #[tokio::test]
 async fn a_write_that_was_planned_before_a_merge_and_lands_after_it_goes_to_the_survivor() {
     let (lab, proxy) = Lab::behind_proxy().await;
     lab.deliver(&[written(&lab, &old(), "wamid.a", 0), written(&lab, &new(), "wamid.b", 20)]).await;
-    // Another worker, through which nothing goes wrong.
-    let dynamo = aws_sdk_dynamodb::Client::new(&stories::stack().sdk_config());
-    let other = Inbound::new(Store::new(dynamo, lab.table()), archive_of(&lab.stack), lab.clock());
-    let made = || proxy.calls().get("TransactWriteItems").map_or(0, |calls| calls.made);
-    let before = made();
-    for _ in 0..2 {
-        proxy.next("TransactWriteItems", Fault::ErrorBefore);
-    }
-    let late = [written(&lab, &new(), "wamid.late", 30)];
-    let merged = async {
-        while made() == before {
-            tokio::task::yield_now().await;
-        }
-        assert!(other.handle(sqs_event(&[moves(&lab, 10)])).await.batch_item_failures.is_empty());
-    };
-    tokio::join!(lab.deliver(&late), merged);
+    deliver_late(&lab, &proxy, written(&lab, &new(), "wamid.late", 30), &[moves(&lab, 10)]).await;
     let inbox = lab.inbox().await;
     assert_eq!((inbox.len(), inbox[0].unread_count), (1, 3), "{inbox:#?}");
     assert_eq!(inbox[0].last_preview.expose(), "wamid.late");
 }
 
+#[tokio::test]
+async fn a_change_that_was_planned_before_a_merge_and_lands_after_it_leads_to_the_survivor() {
+    let (lab, proxy) = Lab::behind_proxy().await;
+    let (before_all, third) = ("5491144443333", "5491177778888");
+    lab.deliver(&[written(&lab, &phone(OLD), "wamid.a", 20), written(&lab, &phone(third), "wamid.b", 0)]).await;
+    lab.deliver(&[moves_from(&lab, OLD, NEW, 50)]).await;
+    // That they had another number before is told late, while they turn out to be who wrote from the third.
+    let merged = change_of(&lab, "wamid.merged", third, NEW, 40);
+    deliver_late(&lab, &proxy, moves_from(&lab, before_all, OLD, 10), &[merged]).await;
+    assert_eq!(with(&lab, "wamid.a").await.id, with(&lab, "wamid.b").await.id, "they are one");
+    lab.deliver(&[written(&lab, &phone(before_all), "wamid.first", 5)]).await;
+    assert_eq!(with(&lab, "wamid.first").await.id, with(&lab, "wamid.b").await.id, "it is the same person's");
+}
+
+#[tokio::test]
+async fn what_two_contacts_are_known_by_is_shown_in_all_their_conversations_once_they_are_one() {
+    let lab = Lab::new().await;
+    let branch = lab.another_number().await;
+    let text = json!({"id": "wamid.branch", "from": OLD, "timestamp": lab.now().as_second().to_string(), "type": "text",
+        "text": {"body": "wamid.branch"}});
+    let at_branch = lab.item_at(&branch, Kind::Message, "messages", &text);
+    lab.deliver(&[written(&lab, &phone(OLD), "wamid.a", 0), at_branch]).await;
+    let only_id = Identities { bsuid: old().bsuid, ..Identities::default() };
+    lab.deliver(&[written(&lab, &only_id, "wamid.b", 10)]).await;
+    lab.deliver(&[written(&lab, &old(), "wamid.both", 20)]).await;
+    let inbox = lab.inbox().await;
+    let known: Vec<_> = inbox.iter().map(known_by).collect();
+    assert_eq!(known, [(Some(OLD), Some("AR.1")); 2], "one conversation at each number, which shows both");
+}
+
 /// A customer's number changes, as webhooks told before there were ids.
 pub(crate) fn moves_from(lab: &Lab, from: &str, to: &str, after: i64) -> String {
+    change_of(lab, if after == 10 { "wamid.move" } else { "wamid.later" }, from, to, after)
+}
+
+fn change_of(lab: &Lab, wamid: &str, from: &str, to: &str, after: i64) -> String {
     let time = (lab.now().as_second() + after).to_string();
-    lab.envelope(&json!({"id": if after == 10 { "wamid.move" } else { "wamid.later" }, "from": from, "timestamp": time, "type": "system",
+    lab.envelope(&json!({"id": wamid, "from": from, "timestamp": time, "type": "system",
         "system": {"type": "user_changed_number", "body": "cambió de número", "wa_id": to}}))
 }
 

@@ -19,6 +19,7 @@ mod inbox;
 mod ingest;
 mod logs;
 mod media;
+mod merging;
 mod metrics;
 mod onboarding;
 mod people;

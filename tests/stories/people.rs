@@ -221,10 +221,11 @@ async fn the_same_request_under_a_key_makes_one_person_and_one_api_key_that_is_t
         ),
         ("/api-keys", json!({"name": "Turnos", "role": "agent"}), json!({"name": "Turnos", "role": "admin"})),
     ] {
-        let ask = async |body: &Value| {
+        let ask_under = async |key: &str, body: &Value| {
             let request = http().post(tenant.stack.api(path)).bearer_auth(&tenant.admin);
-            send(request.header("idempotency-key", "k1").json(body)).await
+            send(request.header("idempotency-key", key).json(body)).await
         };
+        let ask = async |body: &Value| ask_under("k1", body).await;
         let (first, again) = (ask(&body).await, ask(&body).await);
         assert_eq!((first.status, again.status), (201, 201), "{path}: {} {}", first.body, again.body);
         assert_eq!(id(&first.body), id(&again.body), "{path} had two effects");
@@ -232,10 +233,14 @@ async fn the_same_request_under_a_key_makes_one_person_and_one_api_key_that_is_t
         let refused = ask(&other).await;
         assert_eq!((refused.status, code(&refused)), (422, "IDEMPOTENCY_KEY_REUSED"), "{path}");
         if path == "/users" {
+            let known = ask_under("k2", &body).await;
+            assert_eq!((known.status, id(&known.body)), (201, id(&first.body)), "they are a member already");
             let gone = tenant.stack.delete(&tenant.admin, &format!("/users/{}", id(&first.body))).await;
             assert_eq!(gone.status, 204);
-            let late = ask(&body).await;
-            assert_eq!((late.status, code(&late)), (404, "NOT_FOUND"), "a late repetition let somebody back in");
+            for key in ["k1", "k2"] {
+                let late = ask_under(key, &body).await;
+                assert_eq!((late.status, code(&late)), (404, "NOT_FOUND"), "a late repetition let somebody back in");
+            }
         }
     }
     let keys = tenant.stack.get(&tenant.admin, "/api-keys").await.body;

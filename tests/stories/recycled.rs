@@ -1,6 +1,6 @@
 //! A phone passes from one person to another, whoever says so, and whenever it is told.
 
-use crate::identities::{NEW, OLD, known_by, moves, moves_from, new, old, texts, with, written};
+use crate::identities::{NEW, OLD, deliver_late, known_by, moves, moves_from, new, old, texts, with, written};
 use jiff::SignedDuration;
 use recado_whatsapp::envelope::Kind;
 use serde_json::json;
@@ -21,6 +21,17 @@ async fn whoever_moves_to_a_number_that_was_somebody_elses_gets_nothing_of_their
     let (before, mover) = (with(&lab, "wamid.before").await, with(&lab, "wamid.mover").await);
     assert_ne!(before.id, mover.id, "two strangers became one");
     assert_eq!((known_by(&before).0, known_by(&mover).0), (None, Some(NEW)));
+}
+
+#[tokio::test]
+async fn a_write_that_was_planned_before_a_number_passed_on_and_lands_after_it_is_whose_it_is_by_then() {
+    let (lab, proxy) = Lab::behind_proxy().await;
+    lab.deliver(&[written(&lab, &old(), "wamid.a", 0)]).await;
+    let taken = written(&lab, &phone_and_bsuid(OLD, "AR.9"), "wamid.other", 100);
+    deliver_late(&lab, &proxy, written(&lab, &phone(OLD), "wamid.late", 130), &[taken]).await;
+    let (before, other) = (with(&lab, "wamid.a").await, with(&lab, "wamid.other").await);
+    assert_eq!((known_by(&before), known_by(&other)), ((None, Some("AR.1")), (Some(OLD), Some("AR.9"))));
+    assert_eq!(with(&lab, "wamid.late").await.id, other.id, "they had the number when it was written");
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! What goes out: once, in order, and honest about its fate.
 
 use crate::world::{Tenant, eventually, now};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
+use stories::lab::Lab;
+use stories::proxy::Fault;
 
 /// A tenant to whom a customer has just written.
 async fn with_conversation(statuses: Value) -> (Tenant, Value) {
@@ -79,6 +82,21 @@ async fn an_answer_that_is_lost_for_good_leaves_the_message_flagged_as_unknown()
     let second = tenant.reply(&conversation, "c2", "otro").await;
     tenant.message_with_status(&conversation, &second.body["id"], "SENT").await;
     assert_eq!(tenant.sent().await.len(), 2, "an unknown fate holds nobody back, and nothing is sent twice");
+}
+
+#[tokio::test]
+async fn a_message_that_waits_for_its_token_holds_back_the_younger_ones() {
+    let (lab, proxy) = Lab::behind_proxy().await;
+    let conversation = lab.conversation().await.id;
+    for text in ["primero", "segundo"] {
+        lab.compose(conversation, text).await;
+    }
+    proxy.next("Decrypt", Fault::Refused);
+    lab.wake(conversation).await;
+    assert_eq!(lab.sent().await, [""; 0], "the younger one overtook the one whose token could not be opened");
+    lab.pass(SignedDuration::from_mins(2));
+    lab.wake(conversation).await;
+    assert_eq!(lab.sent().await, ["primero", "segundo"]);
 }
 
 #[tokio::test]

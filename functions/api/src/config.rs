@@ -411,7 +411,8 @@ async fn one(store: &TenantStore, id: &PhoneNumberId, now: Timestamp) -> Result<
     Ok(Json(NumberView::new(store, connected(store, id).await?, now).await?))
 }
 
-async fn connected(store: &TenantStore, id: &PhoneNumberId) -> Result<TenantNumber, ApiError> {
+/// A number of the tenant's.
+pub(crate) async fn connected(store: &TenantStore, id: &PhoneNumberId) -> Result<TenantNumber, ApiError> {
     let found = store.connected_numbers().await?.into_iter().find(|kept| kept.number.phone_number_id == *id);
     found.ok_or_else(|| ApiError::not_found("number"))
 }

@@ -292,20 +292,15 @@ pub(crate) async fn send(
     let draft = request.into_draft(sender)?;
     let conversation = member.store.conversation(id).await?.ok_or_else(|| ApiError::not_found("conversation"))?;
     let now = api.clock.now();
-    // Asked for before the conversation was merged into another.
-    for absorbed in &conversation.absorbed {
-        let asked_there = MessageId::of_request(*absorbed, &draft.client_message_id);
-        if let Some(existing) = member.store.message(asked_there).await? {
-            return answer_existing(&api, existing, &draft, once).await;
-        }
+    let is_open = window::is_open(conversation.window_expires_at, now);
+    // It may have been asked for before the conversation was merged into another, or while the window was open.
+    if (!is_open || !conversation.absorbed.is_empty())
+        && let Some(existing) = member.store.message_of_request(&conversation, &draft.client_message_id).await?
+    {
+        return answer_existing(&api, existing, &draft, once).await;
     }
-    if !window::is_open(conversation.window_expires_at, now) {
-        // What was accepted while the window was open is still there to be answered with.
-        let asked_before = member.store.message(MessageId::of_request(id, &draft.client_message_id)).await?;
-        return match asked_before {
-            Some(existing) => answer_existing(&api, existing, &draft, once).await,
-            None => Err(ApiError::conflict("WINDOW_EXPIRED", "24-hour window expired. Use template message.")),
-        };
+    if !is_open {
+        return Err(ApiError::conflict("WINDOW_EXPIRED", "24-hour window expired. Use template message."));
     }
     match member.store.compose_once(conversation, &draft, once.as_ref(), now).await? {
         Composed::New(message) => Ok((StatusCode::ACCEPTED, Json(message.into()))),

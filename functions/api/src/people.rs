@@ -176,6 +176,9 @@ pub(crate) async fn invite(
     match member.store.admit(by, &new, once.as_ref()).await? {
         Admitted::New(membership) => Ok((StatusCode::CREATED, Json(UserView::whole(&membership, false)))),
         Admitted::Existing(membership) if membership.role() == role => {
+            if let Some(once) = &once {
+                api.store.remember(once, membership.user()).await?;
+            }
             Ok((StatusCode::CREATED, Json(known(&member, membership.user()).await?)))
         }
         Admitted::Existing(_) => {

@@ -1,6 +1,7 @@
 //! Letting a business in.
 
 use crate::auth::DeploymentAdmin;
+use crate::config::connected;
 use crate::confirm::{confirm, quarantined, taken};
 use crate::error::ApiError;
 use crate::extract::{Object, maybe_token};
@@ -15,7 +16,7 @@ use recado_domain::personal::Personal;
 use recado_domain::policy::Policy;
 use recado_domain::tenant::Role;
 use recado_platform::vault::Purpose;
-use recado_store::{NewMember, NewTenant, Number, NumberStatus, Registered, Store};
+use recado_store::{NewMember, NewTenant, Number, NumberStatus, Registered, Store, TenantNumber};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -110,7 +111,11 @@ pub(crate) async fn register(
 ) -> Result<(StatusCode, Json<RegisteredView>), ApiError> {
     let once = match asked {
         Asked::Anew(once) => once,
-        Asked::Before(effect) => return Ok((StatusCode::CREATED, Json(effect.read()?))),
+        Asked::Before(effect) => {
+            let view: RegisteredView = effect.read()?;
+            go_on(&api, &view).await?;
+            return Ok((StatusCode::CREATED, Json(view)));
+        }
     };
     let name = request.name.trim();
     if name.is_empty() || name.chars().count() > 100 {
@@ -199,6 +204,20 @@ pub(crate) async fn register(
         Registered::NumberTaken => Err(taken()),
         Registered::NumberQuarantined(until) => Err(quarantined(until)),
     }
+}
+
+/// Begins with a number whose registration broke off once it was written: it has no trial.
+async fn go_on(api: &Api, view: &RegisteredView) -> Result<(), ApiError> {
+    let Some(id) = &view.phone_number_id else { return Ok(()) };
+    let Some(route) = Store::route(&api.store, id).await? else { return Ok(()) };
+    let store = api.store.of_route(&route);
+    if store.tenant() == view.tenant_id
+        && let TenantNumber { number, trial: None, .. } = connected(&store, id).await?
+    {
+        let token = api.vault.open(store.tenant(), Purpose::AccessToken, &number.encrypted_token).await?;
+        begin_with(api, &number, &token).await;
+    }
+    Ok(())
 }
 
 /// The tenant is registered by now, so what goes wrong here does not undo it; `POST /config/test` tells of it.

@@ -93,8 +93,8 @@ pub enum Next {
 
 /// Decides what to do next for a conversation whose open entries are given oldest first.
 ///
-/// An entry that is being sent, or is waiting for its next attempt, holds back the younger ones, so
-/// that messages arrive in order. One that is scheduled or whose fate is unknown does not.
+/// An entry that is being sent, or waits for something, holds back the younger ones, so that messages arrive in
+/// order. One whose fate is unknown does not.
 pub fn next(oldest_first: &[Open], now: Timestamp) -> Next {
     for (place, entry) in oldest_first.iter().enumerate() {
         match entry.state {
@@ -105,8 +105,7 @@ pub fn next(oldest_first: &[Open], now: Timestamp) -> Next {
             OutboxState::Pending { not_before } if not_before.is_none_or(|time| time <= now) => {
                 return Next::Send(place);
             }
-            OutboxState::Pending { .. } if entry.attempt > 0 => return Next::Rest,
-            OutboxState::Pending { .. } => {}
+            OutboxState::Pending { .. } => return Next::Rest,
         }
     }
     Next::Rest
@@ -143,7 +142,7 @@ mod tests {
             (vec![sending(9), pending(0, 0)], Next::Rest, "someone is sending; the younger one waits"),
             (vec![sending(0), pending(0, 0)], Next::Lost(0), "the sender vanished"),
             (vec![pending(9, 1), pending(0, 0)], Next::Rest, "the next attempt of the oldest is not due yet"),
-            (vec![pending(9, 0), pending(0, 0)], Next::Send(1), "a scheduled message holds nobody back"),
+            (vec![pending(9, 0), pending(0, 0)], Next::Rest, "the oldest waits for its number or its token"),
             (vec![unknown(9), pending(0, 0)], Next::Send(1), "an unknown fate holds nobody back"),
             (vec![unknown(0), pending(0, 0)], Next::GiveUp(0), "the wait for a status is over"),
         ] {

@@ -71,8 +71,9 @@ impl TenantStore {
     pub async fn add_app_once(&self, app: &TenantApp, once: Option<&Once>) -> Result<(), StoreError> {
         let item = item::item(Key::app(self.tenant, &app.app), "app", app);
         let write = Expression::new().when(ABSENT).into_put(self.table(), item);
-        match self.store.transact_once("listing a tenant's app", vec![write], once, &app.meta_id).await? {
-            Outcome::Done | Outcome::Refused(_) => Ok(()),
+        match (self.store.transact_once("listing a tenant's app", vec![write], once, &app.meta_id).await?, once) {
+            (Outcome::Refused(_), Some(once)) => self.store.remember(once, &app.meta_id).await,
+            (Outcome::Done | Outcome::Refused(_), _) => Ok(()),
         }
     }
 

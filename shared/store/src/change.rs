@@ -7,14 +7,14 @@
 use crate::TenantStore;
 use crate::due;
 use crate::error::StoreError;
-use crate::expression::{ABSENT, Expression, PRESENT};
+use crate::expression::{ABSENT, Expression, NOT_MERGED, PRESENT};
 use crate::inbound::Recorded;
 use crate::item;
 use crate::keys::{DueKind, INBOX_SK, Key, Place, due_shard, inbox_sort};
 use crate::message::Reaction;
 use crate::outbox::Updated;
 use crate::status::EarlyRecord;
-use crate::transaction::{Outcome, Verdict};
+use crate::transaction::{Outcome, SURPRISES, Verdict};
 use jiff::Timestamp;
 use recado_domain::contact::Identities;
 use recado_domain::ids::{ConversationId, MessageId, PhoneNumberId, Wamid};
@@ -134,31 +134,31 @@ impl TenantStore {
     pub(crate) async fn apply_change(&self, place: &Place, change: &Change, now: Timestamp) -> Result<(), StoreError> {
         const OPERATION: &str = "changing a message";
         let (message, line) = message_change(change);
-        let shown_in = match line {
-            Some(_) => self.surviving(place.conversation).await?.unwrap_or(place.conversation),
-            None => place.conversation,
-        };
-        let shown = line.map(|line| {
-            Expression::new()
-                .set("lastPreview", line)
+        let mut is_done = false;
+        for _ in 0..if line.is_some() { SURPRISES } else { 0 } {
+            let shown_in = self.surviving(place.conversation).await?.unwrap_or(place.conversation);
+            let shown = Expression::new()
+                .set_if_some("lastPreview", line)
                 .set("updatedAt", now.as_millisecond())
                 .add("rev", 1)
                 .when("#lastOrder = :shown")
+                .when(NOT_MERGED)
                 .value(":shown", place.order)
-                .into_update(self.table(), Key::conversation(self.tenant, shown_in))
-        });
-        let is_shown = match shown {
-            Some(shown) => {
-                let writes = vec![message.clone().into_update(self.table(), Key::message(place)), shown];
-                match self.transact(OPERATION, writes).await? {
-                    Outcome::Done => true,
-                    Outcome::Refused(verdicts) => verdicts[0].is_broken(),
-                }
+                .into_update(self.table(), Key::conversation(self.tenant, shown_in));
+            let writes = vec![message.clone().into_update(self.table(), Key::message(place)), shown];
+            let Outcome::Refused(verdicts) = self.transact(OPERATION, writes).await? else {
+                is_done = true;
+                break;
+            };
+            is_done = verdicts[0].is_broken();
+            // Another conversation took its place meanwhile, and may show the message.
+            let is_merged = matches!(&verdicts[1], Verdict::Broken(item) if item.contains_key("mergedInto"));
+            if is_done || !is_merged {
+                break;
             }
-            None => false,
-        };
+        }
         // What is not the last message of its conversation now, never will be.
-        if !is_shown {
+        if !is_done {
             self.update(OPERATION, Key::message(place), message).await?;
         }
         if change.by == Direction::Inbound && !change.is_quiet {
@@ -171,23 +171,45 @@ impl TenantStore {
     /// last thing that happened. It is nothing that waits for an answer: neither is it unread, nor does
     /// it open a conversation that was closed.
     async fn customer_acted(&self, id: ConversationId, change: &Change, now: Timestamp) -> Result<(), StoreError> {
-        const OPERATION: &str = "telling a conversation of a change";
-        let change_of = || Expression::new().set("updatedAt", now.as_millisecond()).add("rev", 1).when(PRESENT);
         let Some(id) = self.surviving(id).await? else { return Ok(()) };
-        let window = change_of()
-            .set("windowExpiresAt", window::expiry(CustomerAct::at(change.at)).as_millisecond())
-            .when("attribute_not_exists(#windowExpiresAt) OR #windowExpiresAt < :windowExpiresAt");
-        self.update(OPERATION, Key::conversation(self.tenant, id), window).await?;
+        let window = |_| {
+            Expression::new()
+                .set("windowExpiresAt", window::expiry(CustomerAct::at(change.at)).as_millisecond())
+                .when("attribute_not_exists(#windowExpiresAt) OR #windowExpiresAt < :windowExpiresAt")
+        };
+        let id = self.tell_survivor(id, window, now).await?;
         let What::Reaction { emoji } = &change.what else { return Ok(()) };
         let line = preview(MessageType::Reaction, emoji.as_ref().map(|emoji| emoji.expose().as_str()));
-        let last = change_of()
-            .set("lastOrder", change.order)
-            .set("lastMessageAt", change.at.as_millisecond())
-            .set("lastPreview", line)
-            .set("lastDirection", change.by)
-            .set(INBOX_SK, inbox_sort(change.order, id))
-            .when("#lastOrder < :lastOrder");
-        self.update(OPERATION, Key::conversation(self.tenant, id), last).await.map(|_: Updated| ())
+        let last = |id| {
+            Expression::new()
+                .set("lastOrder", change.order)
+                .set("lastMessageAt", change.at.as_millisecond())
+                .set("lastPreview", &line)
+                .set("lastDirection", change.by)
+                .set(INBOX_SK, inbox_sort(change.order, id))
+                .when("#lastOrder < :lastOrder")
+        };
+        self.tell_survivor(id, last, now).await.map(drop)
+    }
+
+    /// Changes a conversation if the change fits, or the one that took its place meanwhile. Returns which.
+    async fn tell_survivor(
+        &self,
+        mut id: ConversationId,
+        change: impl Fn(ConversationId) -> Expression,
+        now: Timestamp,
+    ) -> Result<ConversationId, StoreError> {
+        const OPERATION: &str = "telling a conversation of a change";
+        loop {
+            let change = change(id).set("updatedAt", now.as_millisecond()).add("rev", 1).when(PRESENT).when(NOT_MERGED);
+            match self.update(OPERATION, Key::conversation(self.tenant, id), change).await? {
+                Updated::Refused(item) if item.contains_key("mergedInto") => {
+                    // It ends, because what took the place of another is not merged into that.
+                    id = self.surviving(id).await?.ok_or(StoreError::Contended { operation: OPERATION })?;
+                }
+                Updated::Done | Updated::Refused(_) => return Ok(id),
+            }
+        }
     }
 }
 

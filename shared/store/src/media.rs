@@ -12,6 +12,7 @@ use crate::message::Message;
 use crate::outbox::Updated;
 use crate::{Store, TenantStore};
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use recado_domain::ids::{ConversationId, MessageId, PhoneNumberId};
 use recado_domain::media::{Attempts, LEASE, MediaFailure, SWEEP_GRACE, backoff};
@@ -21,7 +22,7 @@ use recado_domain::personal::Personal;
 use recado_domain::wake_up::MediaWakeUp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The entity of media items.
 pub(crate) const MEDIA_ENTITY: &str = "media";
@@ -173,22 +174,26 @@ impl TenantStore {
         self.newest("listing files", &known.with_absorbed(), MEDIA, limit, after).await.map(Some)
     }
 
-    /// The files of messages of one conversation, in one query; no query if none of them has a file.
+    /// The files of messages: one query for each conversation that had one of them when it was written.
     pub async fn media_of(&self, messages: &[Message]) -> Result<HashMap<MessageId, Media>, StoreError> {
+        let mut with_file: BTreeMap<ConversationId, BTreeSet<String>> = BTreeMap::new();
+        for message in messages.iter().filter(|message| message.kind.has_file()) {
+            let (conversation, order) = (message.conversation_id, message.order);
+            let key = Key::media(&Place { tenant: self.tenant, conversation, order, message: message.id });
+            with_file.entry(conversation).or_default().insert(key.sk);
+        }
+        let queries = with_file.iter().map(|(conversation, keys)| self.media_between(*conversation, keys));
+        Ok(try_join_all(queries).await?.into_iter().flatten().map(|media| (media.message, media)).collect())
+    }
+
+    /// A conversation's files from the first to the last of these keys.
+    async fn media_between(
+        &self,
+        conversation: ConversationId,
+        keys: &BTreeSet<String>,
+    ) -> Result<Vec<Media>, StoreError> {
         const OPERATION: &str = "reading the files of messages";
-        let place = |message: &Message| Place {
-            tenant: self.tenant,
-            conversation: message.conversation_id,
-            order: message.order,
-            message: message.id,
-        };
-        let mut keys: Vec<_> = messages
-            .iter()
-            .filter(|message| message.kind.has_file())
-            .map(|message| Key::media(&place(message)).sk)
-            .collect();
-        keys.sort_unstable();
-        let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return Ok(HashMap::new()) };
+        let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return Ok(Vec::new()) };
         let answer = self
             .client()
             .query()
@@ -196,10 +201,7 @@ impl TenantStore {
             .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
             .expression_attribute_names("#pk", PK)
             .expression_attribute_names("#sk", SK)
-            .expression_attribute_values(
-                ":pk",
-                AttributeValue::S(conversation_partition(self.tenant, messages[0].conversation_id)),
-            )
+            .expression_attribute_values(":pk", AttributeValue::S(conversation_partition(self.tenant, conversation)))
             .expression_attribute_values(":first", AttributeValue::S(first.clone()))
             .expression_attribute_values(":last", AttributeValue::S(last.clone()))
             .consistent_read(true)
@@ -209,8 +211,7 @@ impl TenantStore {
             .try_collect()
             .await
             .map_err(failed(OPERATION))?;
-        let records = answer.into_iter().map(|item| item::record::<Media>(OPERATION, item));
-        records.map(|media| media.map(|media| (media.message, media))).collect()
+        answer.into_iter().map(|item| item::record(OPERATION, item)).collect()
     }
 
     /// Takes up a pending file for one attempt; `None` if there is nothing to do, or not now.

@@ -137,7 +137,7 @@ impl TenantStore {
     /// read; if it has changed since, it is read again.
     ///
     /// **Exactly once** by the pointer, put only if absent under a key derived from the conversation
-    /// and the client's id.
+    /// and the client's id. Should the conversation be merged into another meanwhile, there is one under either's key.
     pub async fn compose(&self, known: Conversation, draft: &Draft, now: Timestamp) -> Result<Composed, StoreError> {
         self.compose_once(known, draft, None, now).await
     }
@@ -182,12 +182,17 @@ impl TenantStore {
             };
             let pointer = item::item(Key::pointer(self.tenant, id), "pointer", &Pointer::to(&place));
             let entry = outbox_item(&place, 0, OutboxState::Pending { not_before: None }, now);
-            let writes = vec![
-                Expression::new().when(ABSENT).into_put(self.table(), pointer),
+            let mut writes = vec![
+                Expression::new().when(ABSENT).into_put(self.table(), pointer.clone()),
                 Expression::new().into_put(self.table(), message.to_item(&place)),
                 Expression::new().into_put(self.table(), entry),
                 self.conversation_after(&known, &message, &draft.preview, now),
             ];
+            if conversation != asked {
+                let also = Key::pointer(self.tenant, MessageId::of_request(conversation, &draft.client_message_id));
+                let pointer = pointer.into_iter().chain(also.into_attributes()).collect();
+                writes.push(Expression::new().when(ABSENT).into_put(self.table(), pointer));
+            }
             match self.store.transact_once(OPERATION, writes, once, &id).await? {
                 Outcome::Done => return Ok(Composed::New(message)),
                 Outcome::Refused(verdicts) if verdicts[0].is_broken() => {
@@ -202,8 +207,27 @@ impl TenantStore {
                 Some(current) => known = current,
                 None => break,
             }
+            if known.id != asked
+                && let Some(existing) = self.message_of_request(&known, &draft.client_message_id).await?
+            {
+                return Ok(Composed::Existing(existing));
+            }
         }
         Err(StoreError::Contended { operation: OPERATION })
+    }
+
+    /// What a client asked for under its own id, in a conversation or in those whose place it took.
+    pub async fn message_of_request(
+        &self,
+        known: &Conversation,
+        client: &ClientMessageId,
+    ) -> Result<Option<Message>, StoreError> {
+        for id in known.with_absorbed() {
+            if let Some(existing) = self.message(MessageId::of_request(id, client)).await? {
+                return Ok(Some(existing));
+            }
+        }
+        Ok(None)
     }
 
     fn conversation_after(

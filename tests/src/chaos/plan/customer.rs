@@ -139,7 +139,7 @@ impl Customer {
             _ => (Some(phone), None),
         };
         let former = format!("54911{:08}", 80_000_000 + number);
-        let moves = (wa_id.is_some() && bsuid.is_none() && random.random_bool(0.6)).then_some((former, 3));
+        let moves = (wa_id.is_some() && bsuid.is_none() && random.random_bool(0.8)).then_some((former, 1));
         let tenant = random.random_range(0..tenants);
         Self { tenant, wa_id, bsuid, moves, texts: Vec::new(), replies: Vec::new() }
     }
@@ -220,6 +220,12 @@ impl Customer {
     pub(super) fn is_first(&self, event: &Event) -> bool {
         let firsts = self.moves.iter().flat_map(|(_, after)| [0, after + 1]);
         firsts.into_iter().any(|place| event.item["id"] == self.texts[place].wamid)
+    }
+
+    /// Whether a webhook tells of what they wrote from their new number.
+    pub(super) fn is_after_move(&self, event: &Event) -> bool {
+        let since = self.moves.as_ref().map_or(self.texts.len(), |(_, after)| after + 1);
+        self.texts[since..].iter().any(|text| event.item["id"] == text.wamid)
     }
 
     /// Whether they change their number.

@@ -56,8 +56,9 @@ const CHANGED: f64 = 0.2;
 /// After one of so many messages the business writes on its phone.
 const ECHOED: f64 = 0.1;
 
-/// What somebody who changes their number says comes within so much of the whole, in any order, once they are known by
-/// both numbers: several workers meet the same person while two contacts become one.
+/// What somebody who changes their number says comes within so much of the whole, once they are known by both numbers:
+/// several workers meet the same person while two contacts become one. What they write from the new number comes in
+/// order, so that each message is the newest and is written without the conversation having been read.
 const BURST: f64 = 0.01;
 
 /// One of so many events cannot be understood.
@@ -100,8 +101,16 @@ impl Plan {
         let mut events: Vec<(f64, Event)> = Vec::new();
         for customer in &customers {
             let burst = customer.moves().then(|| random.random::<f64>());
-            for event in customer.events() {
-                let any = random.random::<f64>();
+            let events_of = customer.events();
+            let mut in_order: Vec<f64> =
+                events_of.iter().filter(|event| customer.is_after_move(event)).map(|_| random.random()).collect();
+            in_order.sort_by(f64::total_cmp);
+            let mut in_order = in_order.into_iter();
+            for event in events_of {
+                let any = match customer.is_after_move(&event) {
+                    true => in_order.next().expect("each has its place"),
+                    false => random.random(),
+                };
                 let place = match burst {
                     Some(burst) if customer.is_first(&event) => burst * any,
                     Some(burst) => burst + BURST * any,
