@@ -18,7 +18,7 @@ async fn what_a_client_asks_for_twice_across_a_merge_is_sent_once() {
         let membership = store.memberships(&lab.occupant().user).await.unwrap().remove(0);
         lab.compose_in(&store.of_member(&membership), survivor, "hola").await;
     };
-    late(&proxy, 0, lab.compose_on(ends.clone(), "hola"), again).await;
+    late(&proxy, 0, Box::pin(lab.compose_on(ends.clone(), "hola")), Box::pin(again)).await;
     assert_eq!(lab.count("outbox").await, 1, "the client asked for one message, twice");
 }
 
