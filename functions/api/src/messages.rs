@@ -171,11 +171,10 @@ pub(crate) async fn views(
     for message in &messages {
         conversations.entry(message.conversation_id).or_default().push(message.clone());
     }
-    let (mut quoted, mut files) = (HashMap::new(), HashMap::new());
+    let (mut quoted, mut files) = (HashMap::new(), store.media_of(&messages).await?);
     for (conversation, messages) in conversations {
         let of_these = store.quoted(conversation, &messages).await?;
         quoted.extend(messages.iter().map(|message| message.id).zip(of_these));
-        files.extend(store.media_of(&messages).await?);
     }
     let mut views = Vec::with_capacity(messages.len());
     for message in messages {
